@@ -1,0 +1,1 @@
+"""Settings and jurisdiction files, read and checked."""

@@ -1,0 +1,1 @@
+"""Rules: no input or output, no framework."""

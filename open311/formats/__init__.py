@@ -1,0 +1,1 @@
+"""GeoReport on the wire: reading and writing."""

@@ -1,0 +1,1 @@
+"""One function per GeoReport method and per use-case."""

@@ -1,0 +1,1 @@
+"""Tables, queries by noun, durable writes."""
