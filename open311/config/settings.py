@@ -1,0 +1,314 @@
+"""The settings of one installation, read from the environment.
+
+Each field below is one key `OPEN311_<NAME>`: its default, its unit and its help
+stand beside it, and the table of the documentation is written from here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field as DataclassField
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from open311.config.errors import ConfigurationError
+
+PREFIX = "OPEN311_"
+#: Keys of other programs of the same family, which are none of our business.
+FOREIGN_PREFIXES = ("OPEN311_TEST_", "OPEN311_CONFORMANCE_")
+MIB = 1024 * 1024
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Reader = Callable[[str], Any]
+
+
+def _text(raw: str) -> str:
+    if not raw:
+        raise ValueError("une valeur est attendue")
+    return raw
+
+
+def _whole(low: int, high: int) -> Reader:
+    def read(raw: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", raw) or not low <= int(raw) <= high:
+            raise ValueError(f"un nombre entier entre {low} et {high} est attendu")
+        return int(raw)
+
+    return read
+
+
+def _seconds(high: int) -> Reader:
+    def read(raw: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", raw) or float(raw) > high:
+            raise ValueError(f"un nombre de secondes entre 0 et {high} est attendu")
+        return float(raw)
+
+    return read
+
+
+def _one_of(*choices: str) -> Reader:
+    def read(raw: str) -> str:
+        found = {choice.lower(): choice for choice in choices}.get(raw.lower())
+        if found is None:
+            raise ValueError(f"valeurs acceptées : {', '.join(choices)}")
+        return found
+
+    return read
+
+
+def _database_url(raw: str) -> str:
+    scheme = raw.partition(":")[0].partition("+")[0]
+    if scheme not in {"sqlite", "postgresql"} or "://" not in raw:
+        # The value is not repeated: it may hold a password.
+        raise ValueError(
+            "une adresse sqlite:///chemin ou postgresql://utilisateur:secret@hôte/base est attendue"
+        )
+    return raw
+
+
+def _public_url(raw: str) -> str:
+    parts = urlsplit(raw)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("une adresse http:// ou https:// est attendue")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("l'adresse ne porte ni identifiant, ni « ? », ni « # »")
+    return raw.rstrip("/")
+
+
+def _setting(default: Any, read: Reader, text: str, unit: str = "", *, secret: bool = False) -> Any:
+    """One field of the settings; a secret one is not shown by `repr`."""
+    notes = {"read": read, "help": text, "unit": unit, "secret": secret}
+    return field(default=default, metadata=notes, repr=not secret)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this installation runs. Every value has a default that suits a trial.
+
+    `threads` and `workers` may be 0, which means: what suits the database. Read
+    `thread_count` and `worker_count`, which have decided.
+    """
+
+    database_url: str = _setting(
+        "sqlite:///open311.sqlite3",
+        _database_url,
+        "Where requests are stored: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.",
+        secret=True,
+    )
+    media_url: str = _setting(
+        "media/",
+        _text,
+        "Where photos are stored: a folder, or an object store (`s3://bucket/prefix`).",
+        secret=True,
+    )
+    public_url: str = _setting(
+        "http://127.0.0.1:8311",
+        _public_url,
+        "Address under which clients reach this server; links in answers begin with it.",
+    )
+    host: str = _setting("127.0.0.1", _text, "Address to listen on.")
+    port: int = _setting(
+        8311, _whole(0, 65535), "TCP port to listen on; 0 takes a free one.", "port number"
+    )
+    threads: int = _setting(
+        0,
+        _whole(0, 256),
+        "Threads per server process; 0 decides: 16 on SQLite, 4 on PostgreSQL.",
+        "threads",
+    )
+    workers: int = _setting(
+        0,
+        _whole(0, 256),
+        "Server processes; 0 decides: 1 on SQLite (which allows no more), else one per core.",
+        "processes",
+    )
+    graceful_stop_s: float = _setting(
+        10.0,
+        _seconds(3600),
+        "How long a stopping server waits for the requests it is answering.",
+        "seconds",
+    )
+    log_format: str = _setting(
+        "json",
+        _one_of("json", "text"),
+        "Form of the logs: `json` for machines, `text` for eyes.",
+    )
+    log_level: str = _setting(
+        "INFO",
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        "Least serious level that is logged.",
+    )
+    max_body_bytes: int = _setting(
+        4 * 10 * MIB + MIB,
+        _whole(1024, 1024 * MIB),
+        "Largest request body: 4 photos of 10 MiB and 1 MiB of fields.",
+        "bytes",
+    )
+    configuration_refresh_s: float = _setting(
+        1.0,
+        _seconds(3600),
+        "How long a process may serve a jurisdiction that was applied anew elsewhere; "
+        "0 looks at each request.",
+        "seconds",
+    )
+    sqlite_synchronous: str = _setting(
+        "FULL",
+        _one_of("OFF", "NORMAL", "FULL", "EXTRA"),
+        "SQLite's `synchronous`. Below `FULL` a power cut loses acknowledged reports: "
+        "for tests of durability only.",
+    )
+    lock_wait_s: float = _setting(
+        5.0,
+        _seconds(600),
+        "How long a write waits for the database's lock before the answer is 503.",
+        "seconds",
+    )
+    idempotency_hours: int = _setting(
+        48,
+        _whole(1, 24 * 90),
+        "How long the answer to an `Idempotency-Key` is kept for replay.",
+        "hours",
+    )
+    trusted_proxies: int = _setting(
+        0,
+        _whole(0, 10),
+        "Proxies in front whose `X-Forwarded-*` headers are believed.",
+        "proxies",
+    )
+    wide_span: str = _setting(
+        "refuse",
+        _one_of("refuse", "clamp"),
+        "A date window over 90 days: `refuse` it with a 400, or `clamp` it to 90 days.",
+    )
+    min_free_disk_bytes: int = _setting(
+        100 * MIB,
+        _whole(0, 2**50),
+        "Free space under which reports are refused with 503 and `/readyz` fails.",
+        "bytes",
+    )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Read every `OPEN311_*` key of an environment.
+
+        `OPEN311_X_FILE` names a file that holds the value of `OPEN311_X`, for
+        secrets; an empty variable counts as absent.
+
+        Raises:
+            ConfigurationError: all faults at once: unknown keys, wrong values,
+                values that contradict each other.
+        """
+        faults = _unknown_keys(environ)
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            try:
+                values.update(_value(each, environ))
+            except ValueError as error:
+                faults.append(f"{environment_key(each.name)} : {error}.")
+        settings = cls(**values)
+        faults += settings._contradictions()
+        if faults:
+            raise ConfigurationError(faults)
+        return settings
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is SQLite, which takes one server process."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def thread_count(self) -> int:
+        """Threads per server process, decided."""
+        return self.threads or (16 if self.is_sqlite else 4)
+
+    def worker_count(self, cores: int) -> int:
+        """Server processes, decided for a machine of that many cores."""
+        return self.workers or (1 if self.is_sqlite else cores)
+
+    def warnings(self) -> list[str]:
+        """What is allowed but dangerous: to be said loudly at start, in French."""
+        said = []
+        if self.is_sqlite and self.sqlite_synchronous not in {"FULL", "EXTRA"}:
+            said.append(
+                f"OPEN311_SQLITE_SYNCHRONOUS={self.sqlite_synchronous} : une coupure de courant "
+                "PERDRA des signalements déjà accusés. Réservé aux essais de durabilité."
+            )
+        public = urlsplit(self.public_url)
+        if public.scheme == "http" and public.hostname not in LOOPBACK:
+            said.append(
+                f"OPEN311_PUBLIC_URL={self.public_url} : les clés et les coordonnées des "
+                "usagers circuleront en clair ; publiez le service en https."
+            )
+        return said
+
+    def _contradictions(self) -> list[str]:
+        faults = []
+        if self.is_sqlite and self.workers > 1:
+            faults.append(
+                f"OPEN311_WORKERS : SQLite n'admet qu'un processus serveur, {self.workers} "
+                "demandés ; mettez 1, ou passez à PostgreSQL (OPEN311_DATABASE_URL)."
+            )
+        if self.trusted_proxies and self.host not in LOOPBACK:
+            faults.append(
+                f"OPEN311_TRUSTED_PROXIES : le serveur écoute sur {self.host}, où chacun peut "
+                "forger X-Forwarded-For ; écoutez sur 127.0.0.1 (OPEN311_HOST) ou mettez 0."
+            )
+        return faults
+
+
+def environment_key(name: str) -> str:
+    """The environment variable of one field: `port` gives `OPEN311_PORT`."""
+    return PREFIX + name.upper()
+
+
+def settings_table() -> str:
+    """The Markdown table of every setting, as the documentation shows it."""
+    rows = ["| key | default | unit | meaning |", "|---|---|---|---|"]
+    rows += [
+        f"| `{environment_key(each.name)}` | `{_written(each.default)}` "
+        f"| {each.metadata['unit']} | {each.metadata['help']} |"
+        for each in fields(Settings)
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _written(default: Any) -> str:
+    """A default as one would write it in the environment: `1.0` as `1`."""
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _value(each: DataclassField[Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The value that the environment gives to one field, if it gives one."""
+    key = environment_key(each.name)
+    raw, path = environ.get(key, "").strip(), environ.get(f"{key}_FILE", "").strip()
+    if raw and path:
+        raise ValueError(f"donnez {key} ou {key}_FILE, pas les deux")
+    if path:
+        raw = _secret(path)
+    return {each.name: each.metadata["read"](raw)} if raw or path else {}
+
+
+def _secret(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"le fichier {path} ne peut pas être lu ({type(error).__name__})"
+        ) from error
+
+
+def _unknown_keys(environ: Mapping[str, str]) -> list[str]:
+    known = [environment_key(each.name) for each in fields(Settings)]
+    known += [f"{key}_FILE" for key in known]
+    faults = []
+    for key in sorted(environ):
+        if not key.startswith(PREFIX) or key.startswith(FOREIGN_PREFIXES) or key in known:
+            continue
+        close = get_close_matches(key, known, n=1)
+        hint = f" ; vouliez-vous dire {close[0]} ?" if close else "."
+        faults.append(f"{key} : réglage inconnu{hint}")
+    return faults
