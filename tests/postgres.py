@@ -293,7 +293,8 @@ class PrivateCluster:
         password_file.write_text(self._password)
         password_file.chmod(0o600)
         self._user.own(password_file)
-        command = ["initdb", "--pgdata", self.folder / "data", "--username", _SUPERUSER]
+        command: list[str | Path] = ["initdb"]
+        command += ["--pgdata", self.folder / "data", "--username", _SUPERUSER]
         command += ["--pwfile", password_file, "--auth", "scram-sha-256"]
         command += ["--encoding", "UTF8", "--locale", "C", "--no-instructions"]
         done = self._run(command)

@@ -29,7 +29,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[PrivateCluster]:
 
 def ask(url: str, question: str) -> str:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        cursor = connection.execute(question)  # type: ignore[arg-type]  # ours, not a user's
+        cursor = connection.execute(question)
         row = cursor.fetchone() if cursor.description else None
         return str(row[0]) if row else ""
 
