@@ -19,7 +19,7 @@ PYTHON := $(shell for python in python3 python3.11 python3.12 python3.13 python3
 endif
 
 run := $(VENV)/bin/python -m
-made := $(VENV)/made-by-$(notdir $(PYTHON))
+made := $(VENV)/made-by-$(subst /,_,$(PYTHON))
 installed := $(VENV)/installed
 installed_for_tests := $(VENV)/installed-for-tests
 
