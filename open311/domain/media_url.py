@@ -79,8 +79,6 @@ _FORBIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 _AUTHORITY = re.compile(r"(?:[^\[\]:]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-# Python's and browsers' host names know three more dots (RFC 3490 §3.1).
-_DOTS = re.compile("[\u3002\uff0e\uff61]")
 
 
 def check_media_url(url: str) -> str:
@@ -196,17 +194,14 @@ def _ascii_labels(host: str) -> list[str]:
     Full-width and circled digits become digits, exotic dots become dots and
     accents become punycode (RFC 3490); the root's final dot is dropped.
     """
-    if any(not c.isascii() and unicodedata.category(c) == "Nd" for c in _compatible(host)):
+    host = unicodedata.normalize("NFKC", host)
+    if any(not c.isascii() and unicodedata.category(c) == "Nd" for c in host):
         _refuse("contient des chiffres que tous les logiciels ne lisent pas de la même façon")
     try:
-        name = _compatible(host).encode("idna").decode("ascii").lower().removesuffix(".")
+        name = host.encode("idna").decode("ascii").lower().removesuffix(".")
     except UnicodeError:
         _refuse("n’a pas un nom de serveur valide")
     labels = name.split(".")
     if not all(_LABEL.fullmatch(label) for label in labels):
         _refuse("n’a pas un nom de serveur valide")
     return labels
-
-
-def _compatible(host: str) -> str:
-    return unicodedata.normalize("NFKC", _DOTS.sub(".", host))
