@@ -136,6 +136,58 @@ class ServiceRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """A request as we keep it: its public view, and what the view is made from.
+
+    Attributes:
+        photos: photos in our media store; `client_media_urls`: URLs the client gave.
+        answers: every attribute value, public or not.
+        api_key_id: the public part of the key that sent it.
+    """
+
+    request: ServiceRequest
+    photos: tuple[Photo, ...] = ()
+    client_media_urls: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    api_key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicDocument:
+    """The rendered bytes of one request in each format, each without its end."""
+
+    xml: bytes
+    json: bytes
+    xml_extension: bytes
+    json_extension: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RequestUpdate:
+    """One entry of a request's append-only history.
+
+    Attributes:
+        type: submitted, opened, closed or activity (X-09).
+        description: what the public reads; `internal_note`: for agents only.
+        author: resident, staff or tool.
+        update_id: the client's own id (X-13), unique for its key.
+    """
+
+    service_request_id: int
+    type: str
+    stage: Stage
+    updated_datetime: datetime
+    description: str | None = None
+    internal_note: str | None = None
+    media_urls: tuple[str, ...] = ()
+    public: bool = True
+    author: str = "staff"
+    update_id: str | None = None
+    api_key_id: str | None = None
+    update_key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """The answer to a POST: an id, or a token, or neither (C-101 to C-104)."""
 

@@ -1,0 +1,185 @@
+"""The database: engines, durability settings, reads and durable writes."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from open311.domain.errors import Unavailable
+from open311.storage.sql import Parameters, Row, for_driver
+
+T = TypeVar("T")
+
+_BUSY_TIMEOUT_MS = 10_000
+#: Pages; the background checkpoint normally keeps the log far below.
+_AUTOCHECKPOINT_PAGES = 20_000
+UNAVAILABLE = "Le serveur ne peut rien enregistrer pour le moment ; réessayez dans un instant."
+
+
+class Database:
+    """One database, SQLite or PostgreSQL, behind one interface.
+
+    Reads run on a connection held by each thread, in autocommit; writes are
+    functions given a connection inside one transaction, acknowledged after its
+    commit. A subclass may replace `write` (storage.group_commit does).
+
+    Args:
+        url: SQLAlchemy URL, `sqlite:///file` or `postgresql://…`.
+        synchronous: SQLite's durability: FULL survives a power cut, anything
+            else is for experiments.
+        pool_size: connections kept for writing.
+    """
+
+    def __init__(self, url: str, *, synchronous: str = "FULL", pool_size: int = 5) -> None:
+        self.engine = _create_engine(url, synchronous, pool_size)
+        self.dialect = self.engine.dialect.name
+        self._held = threading.local()
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction; return its result once that is durable.
+
+        Raises:
+            Unavailable: the database cannot be written now.
+            Open311Error: whatever `work` refuses; nothing is written then.
+        """
+        try:
+            with self.begin() as connection:
+                return work(connection)
+        except self.write_errors as error:
+            raise Unavailable(UNAVAILABLE) from error
+
+    @property
+    def write_errors(self) -> tuple[type[Exception], ...]:
+        """What the engine raises when it cannot write now: full disk, lock, lost server."""
+        return (OperationalError, *self._driver_lost())
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A write transaction, committed at the end."""
+        writing = self.engine.connect().execution_options(open311_write=True)
+        with writing as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A read-only look at one state of the database, for the command line."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """Rows of a query on this thread's own connection, outside any transaction.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+        text = for_driver(sql, self.dialect)
+        try:
+            return list(self._held_cursor().execute(text, parameters or {}).fetchall())
+        except Exception as error:
+            if not isinstance(error, self._driver_lost()):
+                raise
+            self._drop_held()
+        try:
+            return list(self._held_cursor().execute(text, parameters or {}).fetchall())
+        except self.write_errors as error:
+            self._drop_held()
+            raise Unavailable(UNAVAILABLE) from error
+
+    def first(self, sql: str, parameters: Parameters | None = None) -> Row | None:
+        """The first row of a query, or None."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._drop_held()
+        self.engine.dispose()
+
+    def _held_cursor(self) -> Any:
+        cursor = getattr(self._held, "cursor", None)
+        if cursor is None:
+            proxied = self.engine.raw_connection()
+            proxied.detach()
+            connection: Any = proxied.dbapi_connection
+            if self.dialect != "sqlite":
+                connection.autocommit = True
+            cursor = self._held.cursor = (
+                connection.cursor() if self.dialect == "sqlite" else connection.cursor(binary=True)
+            )
+        return cursor
+
+    def _drop_held(self) -> None:
+        cursor = getattr(self._held, "cursor", None)
+        if cursor is not None:
+            self._held.cursor = None
+            cursor.connection.close()
+
+    def _driver_lost(self) -> tuple[type[Exception], ...]:
+        dbapi: Any = self.engine.dialect.dbapi
+        return (dbapi.OperationalError, dbapi.InterfaceError)
+
+
+def _create_engine(url: str, synchronous: str, pool_size: int) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(
+            parsed, pool_size=pool_size, connect_args={"check_same_thread": False}
+        )
+        event.listen(engine, "connect", lambda dbapi, _entry: _prepare_sqlite(dbapi, synchronous))
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"), pool_size=pool_size, pool_pre_ping=True
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, synchronous: str) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite
+    for pragma in (
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        f"synchronous={synchronous}",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "cache_size=-8000",
+        "mmap_size=1073741824",
+        f"wal_autocheckpoint={_AUTOCHECKPOINT_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("open311_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def unsafe_durability(database: Database) -> str | None:
+    """Say in one sentence why this database could lose an acknowledged report, or None.
+
+    The settings are read back from the engine itself, never from our own wishes.
+    """
+    if database.dialect == "sqlite":
+        mode = str((database.first("PRAGMA journal_mode") or ("",))[0])
+        level = (database.first("PRAGMA synchronous") or (0,))[0]
+        if mode != "wal" or level < 2:
+            return (
+                f"SQLite écrit en journal_mode={mode}, synchronous={level} : une coupure de "
+                "courant perdrait des demandes acquittées. Il faut WAL et FULL."
+            )
+        return None
+    return _unsafe_postgresql(database)
+
+
+def _unsafe_postgresql(database: Database) -> str | None:
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        found = database.first("SELECT current_setting(:name)", {"name": name})
+        if found is not None and found[0] == "off":
+            return f"PostgreSQL tourne avec {name}=off : des demandes acquittées peuvent se perdre."
+    return None

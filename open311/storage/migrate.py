@@ -1,0 +1,60 @@
+"""The schema of a database: bringing it up to date, and telling whether it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from open311.storage.database import Database
+from open311.storage.models import Base
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema to a revision, in one transaction; nothing happens when it is there."""
+    with database.begin() as connection:
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Take the schema back to an older revision, in one transaction."""
+    with database.begin() as connection:
+        command.downgrade(_config(connection), revision)
+
+
+def head_revision() -> str:
+    """The revision that this version of the program needs."""
+    found = ScriptDirectory.from_config(_config(None)).get_current_head()
+    assert found is not None
+    return found
+
+
+def current_revision(database: Database) -> str | None:
+    """The revision that the database has; None for an empty database."""
+    with database.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def differences(database: Database) -> list[str]:
+    """What the tables lack or have too much, against the models; empty when equal."""
+    with database.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return [_sentence(found) for found in compare_metadata(context, Base.metadata)]
+
+
+def _sentence(found: Any) -> str:
+    return " ".join(str(part) for part in (found if isinstance(found, tuple) else found[0]))
+
+
+def _config(connection: Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

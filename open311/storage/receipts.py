@@ -1,0 +1,145 @@
+"""What makes a POST safe to repeat, and what it promises: idempotency, tokens, outbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from open311.storage import sql
+from open311.storage.database import Database
+from open311.storage.requests import decoded
+from open311.storage.scope import Scope, service_request_id_of
+from open311.storage.types import from_stored, to_utc_text
+
+_CLAIM = sql.insert("idempotency") + " ON CONFLICT (api_key_id, claim) DO NOTHING"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """The answer given to an earlier POST with the same Idempotency-Key."""
+
+    fingerprint: str
+    receipt: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A token and the moment from which it gives its id."""
+
+    service_request_id: int
+    revealed_datetime: datetime
+
+
+def claim_answer(
+    connection: Connection, api_key_id: str, claim: str, fingerprint: str, now: datetime
+) -> bool:
+    """Take a key inside this transaction; False when another POST has it already.
+
+    On PostgreSQL a POST with the same key that is still running makes this one wait
+    for its end, up to the transaction's lock_timeout.
+    """
+    row = {
+        "api_key_id": api_key_id,
+        "claim": claim,
+        "fingerprint": fingerprint,
+        "request_key": None,
+        "receipt": "{}",
+        "created_datetime": to_utc_text(now),
+    }
+    return sql.execute(connection, _CLAIM, row) == 1
+
+
+def find_receipt(connection: Connection, api_key_id: str, claim: str) -> StoredReceipt | None:
+    """What was answered to this key, or None."""
+    found = sql.first(
+        connection,
+        "SELECT fingerprint, receipt FROM idempotency "
+        "WHERE api_key_id = :api_key_id AND claim = :claim",
+        {"api_key_id": api_key_id, "claim": claim},
+    )
+    return None if found is None else StoredReceipt(found[0], decoded(found[1]))
+
+
+def put_receipt(
+    connection: Connection,
+    api_key_id: str,
+    claim: str,
+    request_key: int | None,
+    receipt: Mapping[str, Any],
+) -> None:
+    """Keep the answer beside the claimed key, in the same transaction as the request."""
+    sql.execute(
+        connection,
+        "UPDATE idempotency SET receipt = :receipt, request_key = :request_key "
+        "WHERE api_key_id = :api_key_id AND claim = :claim",
+        {
+            "api_key_id": api_key_id,
+            "claim": claim,
+            "request_key": request_key,
+            "receipt": json.dumps(receipt, ensure_ascii=False),
+        },
+    )
+
+
+def forget_receipts_before(connection: Connection, moment: datetime) -> int:
+    """Drop keys older than their promised life; the number dropped."""
+    return sql.execute(
+        connection,
+        "DELETE FROM idempotency WHERE created_datetime < :moment AND claim NOT LIKE 'reference:%'",
+        {"moment": to_utc_text(moment)},
+    )
+
+
+def insert_token(
+    connection: Connection, scope: Scope, token: str, service_request_id: int, revealed: datetime
+) -> None:
+    """Promise an id behind a token (batch services)."""
+    row = {
+        "token": token,
+        "request_key": scope.request_key(service_request_id),
+        "revealed_datetime": to_utc_text(revealed),
+    }
+    sql.execute(connection, sql.insert("token"), row)
+
+
+def find_token(database: Database, scope: Scope, token: str) -> StoredToken | None:
+    """A token of this scope, or None (C-151)."""
+    found = database.first(
+        "SELECT t.request_key, t.revealed_datetime FROM token t JOIN service_request r "
+        "ON r.request_key = t.request_key AND r.jurisdiction_key = :jurisdiction_key "
+        "WHERE t.token = :token",
+        {"token": token, "jurisdiction_key": scope.jurisdiction_key},
+    )
+    if found is None:
+        return None
+    return StoredToken(service_request_id_of(found[0]), from_stored(found[1]))
+
+
+def enqueue(
+    connection: Connection,
+    scope: Scope,
+    service_request_id: int,
+    *,
+    kind: str,
+    payload: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Tell the business tools of a change, in its own transaction; test data are never told."""
+    if scope.is_test:
+        return
+    moment = to_utc_text(now)
+    row = {
+        "jurisdiction_key": scope.jurisdiction_key,
+        "request_key": scope.request_key(service_request_id),
+        "kind": kind,
+        "payload": json.dumps(payload, ensure_ascii=False),
+        "state": "pending",
+        "not_before": moment,
+        "created_datetime": moment,
+    }
+    sql.execute(connection, sql.insert("outbox"), row)

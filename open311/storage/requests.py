@@ -1,0 +1,159 @@
+"""Writing and reading whole requests, inside one scope."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from open311.domain.request import Answer, Kind, Photo, Reporter, ServiceRequest, StoredRequest
+from open311.domain.status import Stage, Visibility
+from open311.storage import sql
+from open311.storage.scope import Scope
+from open311.storage.types import from_stored, to_utc_text
+
+_DATETIMES = (
+    "requested_datetime",
+    "updated_datetime",
+    "expected_datetime",
+    "detailed_status_datetime",
+)
+_COLUMNS = tuple(column.name for column in sql.table_of("service_request").columns)
+_NEVER_CHANGED = {"request_key", "jurisdiction_key", "service_request_id", "requested_datetime"}
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM service_request"  # noqa: S608 - our own names
+_SET = ", ".join(f"{name} = :{name}" for name in _COLUMNS if name not in _NEVER_CHANGED)
+_UPDATE = f"UPDATE service_request SET {_SET} WHERE request_key = :request_key"  # noqa: S608
+_REPORTER = tuple(Reporter.__slots__)
+
+
+def next_service_request_id(connection: Connection) -> int:
+    """The next id of the installation's one decimal sequence."""
+    if connection.dialect.name == "sqlite":
+        statement = (
+            "UPDATE installation SET last_service_request_id = last_service_request_id + 1 "
+            "RETURNING last_service_request_id"
+        )
+    else:
+        statement = "SELECT nextval('service_request_id_seq')"
+    found = sql.first(connection, statement)
+    assert found is not None, "the installation row is made by the first migration"
+    return int(found[0])
+
+
+def insert_request(connection: Connection, scope: Scope, stored: StoredRequest) -> None:
+    """Store a new request; its service_request_id comes from the sequence."""
+    sql.execute(connection, sql.insert("service_request"), _row_of(scope, stored))
+
+
+def update_request(connection: Connection, scope: Scope, stored: StoredRequest) -> None:
+    """Store a request again, all but its id and its requested_datetime."""
+    sql.execute(connection, _UPDATE, _row_of(scope, stored))
+
+
+def find_request(
+    connection: Connection, scope: Scope, service_request_id: int, *, lock: bool = False
+) -> StoredRequest | None:
+    """One request of this scope, or None; `lock` it for a change on PostgreSQL."""
+    wait = " FOR UPDATE" if lock and connection.dialect.name != "sqlite" else ""
+    key = {"request_key": scope.request_key(service_request_id)}
+    found = sql.first(connection, f"{_SELECT} WHERE request_key = :request_key{wait}", key)
+    return None if found is None else _stored_of(found)
+
+
+def requests_after(
+    connection: Connection, scope: Scope, service_request_id: int, limit: int
+) -> list[StoredRequest]:
+    """The next requests of a scope by id: the step of exports and re-rendering."""
+    found = sql.rows(
+        connection,
+        f"{_SELECT} WHERE request_key > :after AND jurisdiction_key = :jurisdiction_key "
+        "ORDER BY request_key LIMIT :limit",
+        {
+            "after": scope.request_key(service_request_id),
+            "jurisdiction_key": scope.jurisdiction_key,
+            "limit": limit,
+        },
+    )
+    return [_stored_of(row) for row in found]
+
+
+def insert_reporter(
+    connection: Connection, scope: Scope, service_request_id: int, reporter: Reporter
+) -> None:
+    """Store who reported, apart from the request."""
+    row = {"request_key": scope.request_key(service_request_id), **asdict(reporter)}
+    sql.execute(connection, sql.insert("reporter"), row)
+
+
+def find_reporter(connection: Connection, scope: Scope, service_request_id: int) -> Reporter | None:
+    """Who reported, for agents; None when unknown or erased."""
+    statement = (
+        f"SELECT {', '.join(_REPORTER)} FROM reporter "  # noqa: S608 - our own names
+        "WHERE request_key = :request_key"
+    )
+    key = {"request_key": scope.request_key(service_request_id)}
+    found = sql.first(connection, statement, key)
+    return None if found is None else Reporter(*found)
+
+
+def delete_reporter(connection: Connection, scope: Scope, service_request_id: int) -> None:
+    """Forget who reported."""
+    key = {"request_key": scope.request_key(service_request_id)}
+    sql.execute(connection, "DELETE FROM reporter WHERE request_key = :request_key", key)
+
+
+def _row_of(scope: Scope, stored: StoredRequest) -> dict[str, Any]:
+    request = stored.request
+    row = {name: getattr(request, name) for name in _COLUMNS if name in ServiceRequest.__slots__}
+    for name in _DATETIMES:
+        row[name] = None if row[name] is None else to_utc_text(row[name])
+    return row | {
+        "request_key": scope.request_key(request.service_request_id),
+        "jurisdiction_key": scope.jurisdiction_key,
+        "api_key_id": stored.api_key_id,
+        "stage": str(request.stage),
+        "visibility": str(request.visibility),
+        "kind": str(request.kind),
+        "media_urls": _encoded(stored.client_media_urls),
+        "photos": _encoded([asdict(photo) for photo in stored.photos]),
+        "attributes": _encoded([asdict(answer) for answer in stored.answers]),
+    }
+
+
+def _stored_of(found: sql.Row) -> StoredRequest:
+    row = dict(zip(_COLUMNS, found, strict=True))
+    answers = tuple(Answer(**answer) for answer in decoded(row["attributes"]))
+    return StoredRequest(
+        request=_request_of(row, answers),
+        photos=tuple(Photo(**photo) for photo in decoded(row["photos"])),
+        client_media_urls=tuple(decoded(row["media_urls"])),
+        answers=answers,
+        api_key_id=row["api_key_id"],
+    )
+
+
+def _request_of(row: Mapping[str, Any], answers: tuple[Answer, ...]) -> ServiceRequest:
+    values = {name: row[name] for name in ServiceRequest.__slots__ if name in row}
+    for name in _DATETIMES:
+        values[name] = None if values[name] is None else from_stored(values[name])
+    values |= {
+        "stage": Stage(row["stage"]),
+        "visibility": Visibility(row["visibility"]),
+        "kind": Kind(row["kind"]),
+        "is_staff": bool(row["is_staff"]),
+        "attributes": tuple(answer for answer in answers if answer.public),
+        "media_urls": (),
+    }
+    return ServiceRequest(**values)
+
+
+def _encoded(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def decoded(value: Any) -> Any:
+    """A JSON column as the driver gives it: text on SQLite, already read on PostgreSQL."""
+    return json.loads(value) if isinstance(value, str | bytes) else value
