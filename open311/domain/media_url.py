@@ -191,10 +191,9 @@ def _ipv6(host: str) -> IPv6Address:
 def _ascii_labels(host: str) -> list[str]:
     """Return the host's labels as name resolution reads them.
 
-    Full-width and circled digits become digits, exotic dots become dots and
-    accents become punycode (RFC 3490); the root's final dot is dropped.
+    Circled digits become digits, exotic dots become dots, accents become
+    punycode (RFC 3490); the root's final dot is dropped.
     """
-    host = unicodedata.normalize("NFKC", host)
     if any(not c.isascii() and unicodedata.category(c) == "Nd" for c in host):
         _refuse("contient des chiffres que tous les logiciels ne lisent pas de la même façon")
     try:
