@@ -111,7 +111,7 @@ def _unescaped(text: bytes) -> bytes:
 def _multipart_fields(parts: list[Part]) -> Fields:
     _check_field_count(len(parts), _MAX_BODY_FIELDS)
     texts = [part for part in parts if not part.is_file]
-    _check_text_size(sum(len(part.content) for part in texts))
+    _check_text_size(sum(len(part.name) + len(part.content) for part in texts))
     # Some clients end a text part with a line break of their own, or encode the
     # brackets of its name.
     pairs = [(_unescaped(part.name), part.content.removesuffix(b"\r\n")) for part in texts]
@@ -140,7 +140,7 @@ def _text(name: bytes, value: bytes, encoding: str) -> tuple[str, str]:
 def _undecodable(name: bytes) -> InvalidRequest:
     shown = name[:80].decode("utf-8", "replace").replace("\0", REPLACEMENT)
     field = clean_text(shown, one_line=True)
-    return InvalidRequest(f"{field} : ce texte n’est pas lisible en UTF-8.", field=field)
+    return InvalidRequest(f"{field or 'texte'} : ce texte n’est pas lisible en UTF-8.", field=field)
 
 
 def _check_field_count(count: int, limit: int) -> None:
