@@ -71,10 +71,9 @@ def _database_url(raw: str) -> str:
 
 
 def _public_url(raw: str) -> str:
-    parts = urlsplit(raw)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#\[\]]+)(/\S*)?", raw):
         raise ValueError("une adresse http:// ou https:// est attendue")
-    if parts.query or parts.fragment or parts.username:
+    if any(mark in raw for mark in "@?#"):
         raise ValueError("l'adresse ne porte ni identifiant, ni « ? », ni « # »")
     return raw.rstrip("/")
 
@@ -210,7 +209,8 @@ class Settings:
             except ValueError as error:
                 faults.append(f"{environment_key(each.name)} : {error}.")
         settings = cls(**values)
-        faults += settings._contradictions()
+        # A value that could not be read stands at its default: it contradicts nothing.
+        faults = faults or settings._contradictions()
         if faults:
             raise ConfigurationError(faults)
         return settings
