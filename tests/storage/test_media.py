@@ -1,0 +1,451 @@
+"""Photos are kept by digest, durably, alike on disk and in an S3-compatible store."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from open311.domain.errors import NotFound, Unavailable
+from open311.storage.media import DiskMediaStore, MediaStore, open_media_store
+from open311.storage.media_s3 import s3_client
+
+NANIO = [sys.executable, "-m", "nanio", "serve", "--host", "127.0.0.1"]
+HOSTILE_NAMES = [
+    "",
+    ".",
+    "..",
+    "../../etc/passwd",
+    "/etc/passwd",
+    "a" * 64,
+    "a" * 63 + ".jpg",
+    "A" * 64 + ".jpg",
+    "g" * 64 + ".jpg",
+    "a" * 64 + ".jpg\n",
+    "a" * 64 + ".jpg\0",
+    "a" * 64 + ".jpg/..",
+    "a" * 64 + "/../x.jpg",
+    "a" * 64 + "..jpg",
+    "a" * 64 + ".JPG",
+    "a" * 64 + ".a.b.c",
+    "a" * 64 + ".jp%67",
+    "../" + "a" * 64 + ".jpg",
+    ".incoming/" + "a" * 64 + ".jpg",
+    "١" * 64 + ".jpg",
+]
+HOSTILE_SUFFIXES = ["", "jpg", ".", "..", "/.jpg", ".jpg/", ".JPG", ".j p", ".jpg\n", "." + "a" * 9]
+
+
+# --- a real S3 server, which refuses wrong secrets ---
+
+
+class S3Server:
+    """A started nanio and the bucket that the tests use."""
+
+    def __init__(self, endpoint_url: str, folder: Path) -> None:
+        self.endpoint_url = endpoint_url
+        self.folder = folder
+        self.bucket = "photos"
+
+    def url(self, prefix: str = "", bucket: str | None = None) -> str:
+        bucket = bucket or self.bucket
+        return f"s3://{bucket}/{prefix}?endpoint_url={self.endpoint_url}&region=us-east-1"
+
+
+def _use_credentials(monkeypatch: pytest.MonkeyPatch, secret: str, key: str = "mairie") -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    folder = tmp_path_factory.mktemp("nanio")
+    log = folder / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*NANIO, "--port", str(_free_port()), "--data-dir", str(folder / "buckets")],
+            stderr=output,
+            stdout=output,
+            env=os.environ | {"NANIO_ACCESS_KEY": "mairie", "NANIO_SECRET_KEY": "bon-secret"},
+        )
+    try:
+        started = S3Server(_announced_address(server, log), folder / "buckets")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            _use_credentials(monkeypatch, "bon-secret")
+            client = s3_client(endpoint_url=started.endpoint_url, region="us-east-1")
+            client.create_bucket(Bucket=started.bucket)
+            client.close()
+        yield started
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _announced_address(server: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.poll() is None:
+        if found := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text()):
+            return found[1]
+        time.sleep(0.05)
+    pytest.fail(f"nanio did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def s3_stores(s3_server: S3Server) -> Iterator[dict[str, MediaStore]]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _use_credentials(monkeypatch, "bon-secret")
+        stores = {
+            "s3": open_media_store(s3_server.url()),
+            "s3 with a prefix": open_media_store(s3_server.url("ville/photos")),
+        }
+    yield stores
+    for store in stores.values():
+        _close(store)
+
+
+@pytest.fixture(params=["disk", "s3", "s3 with a prefix"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MediaStore]:
+    if request.param == "disk":
+        yield open_media_store(str(tmp_path / "photos"))
+        return
+    opened: MediaStore = request.getfixturevalue("s3_stores")[request.param]
+    yield opened
+    for name in list(opened.names()):
+        opened.delete(name)
+
+
+def _close(store: MediaStore) -> None:
+    store._client.close()  # type: ignore[attr-defined]
+
+
+def _read(store: MediaStore, name: str) -> bytes:
+    with store.open(name) as file:
+        return file.read()
+
+
+# --- the contract, the same for every store ---
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0", b"a photo", os.urandom(3_000_000)],
+    ids=["empty", "NUL", "short", "3 MB"],
+)
+def test_what_is_put_is_read_back_under_its_digest(store: MediaStore, content: bytes) -> None:
+    name = store.put(content, suffix=".jpg")
+    assert name == hashlib.sha256(content).hexdigest() + ".jpg"
+    assert store.exists(name)
+    assert _read(store, name) == content
+
+
+def test_putting_the_same_photo_again_changes_nothing(store: MediaStore) -> None:
+    first = store.put(b"a photo", suffix=".jpg")
+    assert store.put(b"a photo", suffix=".jpg") == first
+    assert list(store.names()) == [first]
+    assert _read(store, first) == b"a photo"
+
+
+def test_many_writers_of_one_photo_agree(store: MediaStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda _: store.put(b"one", suffix=".jpg"), range(32)))
+    assert list(store.names()) == [names[0]]
+    assert set(names) == {names[0]}
+    assert _read(store, names[0]) == b"one"
+
+
+def test_a_suffix_tells_photo_from_thumbnail(store: MediaStore) -> None:
+    names = {store.put(b"x", suffix=".jpg"), store.put(b"x", suffix=".thumb.jpg")}
+    assert set(store.names()) == names
+    assert len(names) == 2
+
+
+def test_an_absent_photo_is_not_found_and_deleting_it_is_no_fault(store: MediaStore) -> None:
+    name = store.put(b"a photo", suffix=".jpg")
+    other = store.put(b"another", suffix=".jpg")
+    store.delete(name)
+    store.delete(name)
+    assert not store.exists(name)
+    assert list(store.names()) == [other]
+    with pytest.raises(NotFound):
+        store.open(name)
+
+
+def test_a_deleted_photo_can_be_put_again(store: MediaStore) -> None:
+    name = store.put(b"a photo", suffix=".jpg")
+    store.delete(name)
+    assert store.put(b"a photo", suffix=".jpg") == name
+    assert _read(store, name) == b"a photo"
+
+
+def test_all_names_are_told_once_and_in_order(store: MediaStore) -> None:
+    names = [store.put(b"%d" % i, suffix=".jpg") for i in range(30)]
+    assert list(store.names()) == sorted(names)
+
+
+def test_a_sweep_sees_only_what_was_written_before_its_limit(store: MediaStore) -> None:
+    name = store.put(b"a photo", suffix=".jpg")
+    now = datetime.now(UTC)
+    assert list(store.names(written_before=now - timedelta(hours=1))) == []
+    assert list(store.names(written_before=now + timedelta(hours=1))) == [name]
+
+
+def test_a_photo_can_be_deleted_while_the_names_are_told(store: MediaStore) -> None:
+    for i in range(10):
+        store.put(b"%d" % i, suffix=".jpg")
+    for name in store.names():
+        store.delete(name)
+    assert list(store.names()) == []
+
+
+def test_a_name_that_no_photo_can_have_is_not_found(store: MediaStore) -> None:
+    for name in HOSTILE_NAMES:
+        assert not store.exists(name)
+        with pytest.raises(NotFound):
+            store.open(name)
+        with pytest.raises(NotFound):
+            store.delete(name)
+
+
+def test_a_malformed_suffix_is_refused(store: MediaStore) -> None:
+    for suffix in HOSTILE_SUFFIXES:
+        with pytest.raises(ValueError, match="suffix"):
+            store.put(b"a photo", suffix=suffix)
+    assert list(store.names()) == []
+
+
+# --- disk only: durability ---
+
+
+def test_file_and_folders_are_synced_before_put_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DiskMediaStore(tmp_path / "photos")
+    steps: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def spying_fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path)
+        steps.append(("sync", str(path)))
+        fsync(descriptor)
+
+    def spying_replace(source: Path, target: Path) -> None:
+        steps.append(("rename", str(Path(target).relative_to(tmp_path))))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", spying_fsync)
+    monkeypatch.setattr(os, "replace", spying_replace)
+    name = store.put(b"a photo", suffix=".jpg")
+    first, second = name[:2], name[2:4]
+    folders = [("sync", f"photos/{p}") for p in (f"{first}/{second}", first)] + [("sync", "photos")]
+    assert steps[0][0] == "sync"
+    assert steps[0][1].startswith("photos/.incoming/")
+    assert steps[1:] == [("rename", f"photos/{first}/{second}/{name}"), *folders]
+
+    steps.clear()
+    store.put(b"a photo", suffix=".jpg")
+    assert steps == folders, "another writer may not have synced them yet"
+
+    steps.clear()
+    store.delete(name)
+    assert steps == folders[:1]
+
+
+def test_a_new_root_is_synced_into_its_parents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[str] = set()
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: synced.add(str(Path(f"/proc/self/fd/{fd}").readlink()))
+    )
+    DiskMediaStore(tmp_path / "a" / "b")
+    assert synced == {str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b")}
+
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from open311.storage.media import DiskMediaStore
+store = DiskMediaStore(Path(sys.argv[1]))
+while True:
+    print(store.put(os.urandom(200_000), suffix=".jpg"), flush=True)
+"""
+
+
+def test_a_killed_writer_leaves_every_acknowledged_photo_and_no_half_one(tmp_path: Path) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    acknowledged = [writer.stdout.readline().strip() for _ in range(60)]
+    writer.send_signal(signal.SIGKILL)
+    acknowledged += [line.strip() for line in writer.stdout if line.endswith("\n")]
+    writer.wait()
+    writer.stdout.close()
+    store = DiskMediaStore(tmp_path)
+    kept = set(store.names())
+    assert set(acknowledged) <= kept
+    for name in kept:
+        assert hashlib.sha256(_read(store, name)).hexdigest() + ".jpg" == name
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    store = DiskMediaStore(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(Unavailable):
+            store.put(b"x" * 200_000, suffix=".jpg")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_leftovers_of_a_crash_are_removed_when_the_store_opens(tmp_path: Path) -> None:
+    DiskMediaStore(tmp_path)
+    old, fresh = tmp_path / ".incoming" / "old", tmp_path / ".incoming" / "fresh"
+    for path in (old, fresh):
+        path.write_bytes(b"half a pho")
+    two_hours_ago = time.time() - 7_200
+    os.utime(old, (two_hours_ago, two_hours_ago))
+    DiskMediaStore(tmp_path)
+    assert fresh.exists(), "another writer may be at work on it"
+    assert not old.exists()
+
+
+def test_putting_a_photo_again_saves_it_from_the_sweep(tmp_path: Path) -> None:
+    store = DiskMediaStore(tmp_path)
+    name = store.put(b"a photo", suffix=".jpg")
+    two_days_ago = time.time() - 172_800
+    os.utime(tmp_path / name[:2] / name[2:4] / name, (two_days_ago, two_days_ago))
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    assert list(store.names(written_before=yesterday)) == [name]
+    store.put(b"a photo", suffix=".jpg")
+    assert list(store.names(written_before=yesterday)) == []
+
+
+def test_files_that_are_no_photos_are_not_told(tmp_path: Path) -> None:
+    store = DiskMediaStore(tmp_path)
+    name = store.put(b"a photo", suffix=".jpg")
+    (tmp_path / name[:2] / name[2:4] / "notes.txt").write_text("x")
+    (tmp_path / name[:2] / name).write_text("at the wrong place")
+    (tmp_path / name[:2] / name[2:4] / ("0" * 64 + ".jpg")).write_text("at the wrong place")
+    assert list(store.names()) == [name]
+
+
+def test_a_root_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "photos").write_text("not a folder")
+    with pytest.raises(Unavailable):
+        DiskMediaStore(tmp_path / "photos")
+
+
+# --- S3 only: access ---
+
+CALLS: list[Callable[[MediaStore], object]] = [
+    lambda store: store.put(b"a photo", suffix=".jpg"),
+    lambda store: store.open("a" * 64 + ".jpg"),
+    lambda store: store.exists("a" * 64 + ".jpg"),
+    lambda store: store.delete("a" * 64 + ".jpg"),
+    lambda store: list(store.names()),
+]
+
+
+@pytest.mark.parametrize("key", ["mairie", "inconnu"])
+def test_wrong_credentials_are_told_as_such(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    _use_credentials(monkeypatch, "mauvais-secret", key)
+    store = open_media_store(s3_server.url())
+    for call in CALLS:
+        with pytest.raises(Unavailable, match="refuse"):
+            call(store)
+    _close(store)
+
+
+def test_a_store_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    _use_credentials(monkeypatch, "bon-secret")
+    store = open_media_store("s3://photos?endpoint_url=http://127.0.0.1:9&region=fr")
+    for call in CALLS:
+        with pytest.raises(Unavailable, match="injoignable"):
+            call(store)
+    _close(store)
+
+
+def test_a_bucket_that_does_not_exist_is_told(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _use_credentials(monkeypatch, "bon-secret")
+    store = open_media_store(s3_server.url(bucket="absent"))
+    with pytest.raises(Unavailable):
+        store.put(b"a photo", suffix=".jpg")
+    _close(store)
+
+
+def test_a_prefix_keeps_photos_apart(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    _use_credentials(monkeypatch, "bon-secret")
+    ours, theirs = (open_media_store(s3_server.url(prefix)) for prefix in ("a/b", "a/bc"))
+    name = ours.put(b"a photo", suffix=".jpg")
+    assert (s3_server.folder / "photos" / "a" / "b" / name).read_bytes() == b"a photo"
+    assert not theirs.exists(name)
+    assert list(theirs.names()) == []
+    ours.delete(name)
+    _close(ours)
+    _close(theirs)
+
+
+# --- the choice of a store ---
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}", "file://localhost{}"])
+def test_a_folder_is_named_by_its_path_or_a_file_url(tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "mes photos"
+    store = open_media_store(form.format(folder).replace(" ", "%20" if "://" in form else " "))
+    name = store.put(b"a photo", suffix=".jpg")
+    assert (folder / name[:2] / name[2:4] / name).read_bytes() == b"a photo"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "gs://photos",
+        "http://photos/",
+        "file://ailleurs/photos",
+        "file://",
+        "s3://",
+        "s3:///photos",
+        "s3://photos?secret=x",
+        "s3://photos?endpoint=http://127.0.0.1",
+    ],
+)
+def test_an_address_that_names_no_store_is_refused_by_a_sentence(url: str) -> None:
+    with pytest.raises(ValueError, match="dépôt"):
+        open_media_store(url)
+
+
+def test_s3_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.delitem(sys.modules, "open311.storage.media_s3")
+    with pytest.raises(ValueError, match="pip install"):
+        open_media_store("s3://photos")
