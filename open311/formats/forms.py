@@ -15,7 +15,7 @@ from typing import Final
 from open311.domain.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from open311.formats.fields import Fields
 from open311.formats.multipart_body import Part, split_parts
-from open311.formats.text import REPLACEMENT, clean_text, quoted
+from open311.formats.text import clean_text, quoted
 
 __all__ = ["Fields", "parse_body", "parse_query"]
 
@@ -138,8 +138,7 @@ def _text(name: bytes, value: bytes, encoding: str) -> tuple[str, str]:
 
 
 def _undecodable(name: bytes) -> InvalidRequest:
-    shown = name[:80].decode("utf-8", "replace").replace("\0", REPLACEMENT)
-    field = clean_text(shown, one_line=True)
+    field = clean_text(name[:80].decode("utf-8", "replace"), one_line=True)
     return InvalidRequest(f"{field or 'texte'} : ce texte n’est pas lisible en UTF-8.", field=field)
 
 
