@@ -34,7 +34,7 @@ from tests.postgres import PostgresMissingError, PrivateCluster
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-JURISDICTION_FILE = Path(__file__).parents[2] / "fixtures" / "jurisdictions" / "gentilly.toml"
+JURISDICTION_FILE = Path(__file__).parents[2] / "fixtures" / "jurisdictions" / "gentilly.fr.toml"
 PLACE = (48.8133, 2.3444)  # degrees, WGS 84: Gentilly's town hall
 _ACKNOWLEDGED_AT_LEAST = 3_000
 _CONTROL_ROUNDS = 3
@@ -180,7 +180,9 @@ def _rounds(engine: str, site: Site, kinds: list[str], chance: random.Random, ta
     tally.duplicated += len(duplicated)
     tally.torn += len(torn)
     tally.rounds += len(kinds)
-    tally.faults += [*sorted(lost), *sorted(duplicated), *sorted(torn)]
+    tally.faults += [f"{engine}: lost {key}" for key in sorted(lost)]
+    tally.faults += [f"{engine}: duplicated {key}" for key in sorted(duplicated)]
+    tally.faults += [f"{engine}: {fault}" for fault in sorted(torn)]
 
 
 @contextlib.contextmanager

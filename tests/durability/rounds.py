@@ -115,6 +115,7 @@ def run_round(
     _retry(site, books, [*in_doubt, *islice(fresh, _REPEATED)])
     final = audit(site.database_url, books)
     final.lost |= found.lost | _unreadable(site, books, fresh | in_doubt)
+    final.torn += found.torn  # what a retry mends was torn all the same
     return RoundFigures(len(fresh), len(in_doubt), len(in_doubt & found.stored), recovery_s, final)
 
 
