@@ -17,8 +17,6 @@ from open311.formats.fields import Fields
 from open311.formats.multipart_body import Part, split_parts
 from open311.formats.text import clean_text, quoted
 
-__all__ = ["Fields", "parse_body", "parse_query"]
-
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 
