@@ -71,7 +71,7 @@ def _database_url(raw: str) -> str:
 
 
 def _public_url(raw: str) -> str:
-    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#\[\]]+)(/\S*)?", raw):
+    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#\[\]:]+)(:[0-9]+)?(/\S*)?", raw):
         raise ValueError("une adresse http:// ou https:// est attendue")
     if any(mark in raw for mark in "@?#"):
         raise ValueError("l'adresse ne porte ni identifiant, ni « ? », ni « # »")
