@@ -77,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     enter_private_mounts()
     reason = why_impossible()
     if reason:
-        _say(f"SKIPPED: every power cut and the negative control, because {reason}.")
+        _say(
+            f"SKIPPED: every power cut and the negative control, because {reason}. Kills stand in."
+        )
     tally, started = Tally(), time.monotonic()
     try:
         _prove_sqlite(options, chance, tally, cuttable=not reason)
@@ -103,10 +105,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _kinds(kills: int, cuts: int, *, cuttable: bool) -> list[str]:
+    """The crashes of one site; where power cannot be cut, a kill stands in for each cut."""
+    return ["kill -9"] * kills + ["power cut" if cuttable else "kill -9"] * cuts
+
+
 def _prove_sqlite(
     options: argparse.Namespace, chance: random.Random, tally: Tally, *, cuttable: bool
 ) -> None:
-    kinds = ["kill -9"] * options.kills + ["power cut"] * (options.cuts if cuttable else 0)
+    kinds = _kinds(options.kills, options.cuts, cuttable=cuttable)
     if not kinds:
         return
     with _place(cuttable=cuttable) as (folder, disk), _sqlite_site(folder, disk) as site:
@@ -116,8 +123,7 @@ def _prove_sqlite(
 def _prove_postgresql(
     options: argparse.Namespace, chance: random.Random, tally: Tally, *, cuttable: bool
 ) -> None:
-    cuts = options.postgresql_cuts if cuttable else 0
-    kinds = ["kill -9"] * options.postgresql_kills + ["power cut"] * cuts
+    kinds = _kinds(options.postgresql_kills, options.postgresql_cuts, cuttable=cuttable)
     if not kinds:
         return
     with contextlib.ExitStack() as stack:
