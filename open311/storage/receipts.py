@@ -36,12 +36,21 @@ class StoredToken:
 
 
 def claim_answer(
-    connection: Connection, api_key_id: str, claim: str, fingerprint: str, now: datetime
+    connection: Connection,
+    api_key_id: str,
+    claim: str,
+    fingerprint: str,
+    *,
+    now: datetime,
+    expired: datetime | None,
 ) -> bool:
-    """Take a key inside this transaction; False when another POST has it already.
+    """Take a claim inside this transaction; False when another POST has it already.
 
-    On PostgreSQL a POST with the same key that is still running makes this one wait
+    On PostgreSQL a POST with the same claim that is still running makes this one wait
     for its end, up to the transaction's lock_timeout.
+
+    Args:
+        expired: claims made before this moment no longer hold; None = they hold for ever.
     """
     row = {
         "api_key_id": api_key_id,
@@ -51,6 +60,13 @@ def claim_answer(
         "receipt": "{}",
         "created_datetime": to_utc_text(now),
     }
+    if expired is not None:
+        sql.execute(
+            connection,
+            "DELETE FROM idempotency WHERE api_key_id = :api_key_id AND claim = :claim "
+            "AND created_datetime < :expired",
+            row | {"expired": to_utc_text(expired)},
+        )
     return sql.execute(connection, _CLAIM, row) == 1
 
 
@@ -93,6 +109,16 @@ def forget_receipts_before(connection: Connection, moment: datetime) -> int:
         "DELETE FROM idempotency WHERE created_datetime < :moment AND claim NOT LIKE 'reference:%'",
         {"moment": to_utc_text(moment)},
     )
+
+
+def forget_request(connection: Connection, scope: Scope, service_request_id: int) -> None:
+    """Blank what idempotency and outbox rows repeat of a request's content."""
+    key = {"request_key": scope.request_key(service_request_id)}
+    for statement in (
+        "DELETE FROM idempotency WHERE request_key = :request_key",
+        "UPDATE outbox SET payload = '{}' WHERE request_key = :request_key",
+    ):
+        sql.execute(connection, statement, key)
 
 
 def insert_token(

@@ -1,0 +1,116 @@
+"""What the current HTTP request is about: jurisdiction, parameters, key, language."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import cast
+
+from flask import current_app, g, request
+
+from open311.config.settings import Settings
+from open311.domain.errors import InvalidFields, NotFound
+from open311.formats.fields import Fields
+from open311.formats.forms import parse_body, parse_query
+from open311.formats.schemas import GeoReportSchema, Reading, read
+from open311.http import door
+from open311.operations.installation import Installation, Side
+from open311.operations.keys import authenticate
+from open311.storage.catalogue import StoredKey
+
+_parse_query = lru_cache(maxsize=2048)(parse_query)
+
+
+def installation() -> Installation:
+    """The installation that this application serves."""
+    return cast("Installation", current_app.extensions["open311"])
+
+
+def settings() -> Settings:
+    """The settings of this process."""
+    return cast("Settings", current_app.config["OPEN311_SETTINGS"])
+
+
+def answer_format() -> str:
+    """`xml`, `json` or `geojson`: what the suffix asked for."""
+    return str(request.environ[door.FORMAT])
+
+
+def query_fields() -> Fields:
+    """The parameters of the query string."""
+    return _parse_query(request.environ.get("QUERY_STRING", ""))
+
+
+def posted_fields() -> Fields:
+    """The parameters of a POST: body over query (C-131), decoded from the raw bytes."""
+    body = parse_body(request.headers.get("Content-Type"), request.get_data(cache=False))
+    return body.merged_over(query_fields())
+
+
+def side_of(fields: Fields) -> Side:
+    """The jurisdiction that the path or `jurisdiction_id` names (C-050 to C-053).
+
+    Raises:
+        InvalidRequest: none is named where several are served. NotFound: unknown, or
+            another than the path's.
+    """
+    named = fields.one("jurisdiction_id")
+    in_path = request.environ[door.JURISDICTION_ID]
+    side = installation().side(in_path or named, request.environ[door.ENVIRONMENT])
+    if in_path and named and named != in_path:
+        raise NotFound(
+            f"jurisdiction_id : « {named[:80]} » n'est pas servie à cette adresse.",
+            field="jurisdiction_id",
+        )
+    g.jurisdiction_id = side.jurisdiction.jurisdiction_id
+    return side
+
+
+def key_for(side: Side, fields: Fields, right: str) -> StoredKey:
+    """The key of this request, checked for one right here.
+
+    Raises:
+        Forbidden: missing, wrong, or without the right.
+    """
+    bearer = request.headers.get("Authorization", "")
+    header = bearer[7:].strip() if bearer[:7].lower() == "bearer " else None
+    given = fields.many("api_key")
+    presented = given[0] if len(given) == 1 else None if given else header
+    key = authenticate(
+        installation().keys,
+        presented,
+        right=right,
+        jurisdiction_id=side.jurisdiction.jurisdiction_id,
+        environment=side.scope.environment,
+        now=installation().now(),
+    )
+    g.api_key_id = key.api_key_id
+    return key
+
+
+def read_query(kind: type[GeoReportSchema], side: Side) -> dict[str, object]:
+    """The query's parameters by a schema; every fault at once.
+
+    Raises:
+        InvalidFields: one error for each parameter that cannot be read.
+    """
+    reading = _read_query(kind, request.environ.get("QUERY_STRING", ""), side)
+    if reading.faults:
+        raise InvalidFields(reading.faults)
+    return reading.values
+
+
+@lru_cache(maxsize=2048)
+def _read_query(kind: type[GeoReportSchema], query_string: str, side: Side) -> Reading:
+    return read(kind, _parse_query(query_string), side.jurisdiction.timezone)
+
+
+def locale_of(side: Side, fields: Fields) -> str:
+    """The language of names: `locale`, else Accept-Language, else the jurisdiction's (X-17)."""
+    asked = fields.many("locale")
+    wanted = (asked[0] if asked else "").replace("_", "-").split("-")[0].lower()
+    languages = side.jurisdiction.languages
+    if wanted in languages:
+        return wanted
+    if wanted or not request.accept_languages:
+        return side.jurisdiction.language
+    return request.accept_languages.best_match(languages) or side.jurisdiction.language

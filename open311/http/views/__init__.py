@@ -1,0 +1,1 @@
+"""The GeoReport methods, one small file per noun."""

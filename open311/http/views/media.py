@@ -1,0 +1,48 @@
+"""Photos: served while their request may be read in lists, and with it they vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from flask import Blueprint, Response
+
+from open311.domain.errors import NotFound
+from open311.domain.status import Visibility
+from open311.http.context import installation, query_fields, side_of
+from open311.operations.read_service_requests import read_service_request_id
+from open311.storage.requests import find_request
+
+media = Blueprint("media", __name__, url_prefix="/open311/media")
+
+_CHUNK_BYTES = 65_536
+_HEADERS = {
+    "Content-Type": "image/jpeg",
+    "Content-Disposition": "inline",
+    "Cache-Control": "public, max-age=3600",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+
+
+@media.get("/<service_request_id>/<name>")
+def get_photo(service_request_id: str, name: str) -> Response:
+    """One photo, or the thumbnail of one, of a public request."""
+    here, side = installation(), side_of(query_fields())
+    id_ = read_service_request_id(service_request_id)
+    with here.database.connect() as connection:
+        stored = None if id_ is None else find_request(connection, side.scope, id_)
+    names = {
+        each
+        for photo in (stored.photos if stored else ())
+        for each in (photo.name, photo.thumbnail)
+    }
+    if stored is None or stored.request.visibility is not Visibility.PUBLIC or name not in names:
+        raise NotFound("media : cette photo n'existe pas.")
+    return Response(_chunks(here.media.open(name)), headers=_HEADERS)
+
+
+def _chunks(photo: BinaryIO) -> Iterator[bytes]:
+    with photo:
+        while chunk := photo.read(_CHUNK_BYTES):
+            yield chunk

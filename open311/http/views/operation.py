@@ -1,0 +1,38 @@
+"""For those who run the server: is it alive, is it ready."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify
+
+from open311.http.context import installation, settings
+from open311.operations.readiness import check_readiness
+
+operation = Blueprint("operation", __name__)
+
+
+@operation.get("/healthz")
+def healthz() -> Response:
+    """The process answers."""
+    return jsonify(status="ok")
+
+
+@operation.get("/readyz")
+def readyz() -> Response:
+    """The database can be written, its schema is ours, and the disk has room."""
+    faults = check_readiness(installation().database)
+    free = shutil.disk_usage(_data_folder()).free
+    if free < settings().min_free_disk_bytes:
+        faults.append(f"disk: {free // 2**20} MiB free")
+    response = jsonify(status="ready" if not faults else "not ready", faults=faults)
+    response.status_code = 503 if faults else 200
+    return response
+
+
+def _data_folder() -> Path:
+    database = installation().database.engine.url.database
+    if settings().is_sqlite and database:
+        return Path(database).absolute().parent
+    return Path.cwd()

@@ -1,0 +1,173 @@
+"""POST Service Request, and the token that a batch service answers."""
+
+from __future__ import annotations
+
+import re
+import threading
+from datetime import timedelta
+from typing import Any
+
+from flask import Response, request
+
+from open311.domain.errors import InvalidRequest, Open311Error
+from open311.domain.request import Kind, Photo, Reporter, RequestDraft
+from open311.formats import answers
+from open311.formats.fields import Fields
+from open311.formats.photos import prepare_photo
+from open311.formats.schemas import JurisdictionSchema, PostRequestSchema, read
+from open311.http.answers import document
+from open311.http.blueprint import GeoReportBlueprint
+from open311.http.context import (
+    installation,
+    key_for,
+    posted_fields,
+    query_fields,
+    settings,
+    side_of,
+)
+from open311.operations.installation import Side
+from open311.operations.post_service_request import (
+    AcceptedRequest,
+    Claim,
+    accept_request,
+    fingerprint_of,
+    post_service_request,
+)
+from open311.operations.read_service_requests import get_service_request_id
+from open311.storage.catalogue import StoredKey
+
+posting = GeoReportBlueprint(
+    "posting", __name__, url_prefix="/open311/v2", description="Reporting."
+)
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_REPORTER = tuple(Reporter.__slots__)
+#: Decoding a large photo takes memory: two at a time are enough for two cores.
+_photo_slots = threading.BoundedSemaphore(2)
+
+_IDEMPOTENCY_HEADER = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The same key and body answer the same request again; at most 255 characters.",
+}
+
+
+@posting.at("/requests", root="receipt", body=PostRequestSchema, parameters=[_IDEMPOTENCY_HEADER])
+def post_request() -> Response:
+    """POST Service Request.
+
+    A form, url-encoded or multipart with up to four photos. The request is durable
+    when it is answered.
+    """
+    here, fields = installation(), posted_fields()
+    side = side_of(fields)
+    key = key_for(side, fields, "create")
+    idempotency_key = _idempotency_key()
+    accepted = _accepted(side, fields)
+    claims = _claims(side, key, accepted, idempotency_key)
+    photos = tuple(_stored_photo(content) for content in accepted.draft.photos)
+    receipt = here.database.write(
+        lambda connection: post_service_request(
+            connection,
+            side,
+            accepted,
+            photos=photos,
+            key=key,
+            claims=claims,
+            public_url=here.public_url,
+            now=here.now(),
+        )
+    )
+    return document("service_requests", answers.receipt(receipt))
+
+
+@posting.at("/tokens/<string:token>", root="token", query=JurisdictionSchema)
+def get_request_id(token: str) -> Response:
+    """GET service_request_id from a token.
+
+    While the id is pending, the answer is 200 with the token alone.
+    """
+    here, side = installation(), side_of(query_fields())
+    id_, text = get_service_request_id(here.database, side, token, here.now())
+    return document("service_requests", answers.token(id_, text))
+
+
+def _accepted(side: Side, fields: Fields) -> AcceptedRequest:
+    reading = read(PostRequestSchema, fields, side.jurisdiction.timezone)
+    environment = side.scope.environment
+    return accept_request(
+        side,
+        _draft(reading.values, fields),
+        names_at=lambda lat, long: installation().names_at(lat, long, environment),
+        faults=reading.faults,
+    )
+
+
+def _draft(values: dict[str, Any], fields: Fields) -> RequestDraft:
+    return RequestDraft(
+        service_code=values.get("service_code", ""),
+        lat=values.get("lat"),
+        long=values.get("long"),
+        address=values.get("address_string"),
+        address_id=values.get("address_id"),
+        zipcode=values.get("zipcode"),
+        description=values.get("description"),
+        title=values.get("title"),
+        kind=Kind(values.get("kind", "report")),
+        attributes=fields.attributes(),
+        reporter=Reporter(**{name: values.get(name) for name in _REPORTER}),
+        media_urls=values.get("media_url", ()),
+        photos=fields.files,
+        service_object_id=values.get("service_object_id"),
+        service_object_type=values.get("service_object_type"),
+        channel=values.get("channel"),
+    )
+
+
+def _idempotency_key() -> str | None:
+    given = request.headers.get("Idempotency-Key")
+    if given is not None and not _IDEMPOTENCY_KEY.fullmatch(given):
+        raise InvalidRequest(
+            "Idempotency-Key : 1 à 255 caractères ASCII imprimables, sans espace, sont attendus.",
+            field="Idempotency-Key",
+        )
+    return given
+
+
+def _claims(
+    side: Side, key: StoredKey, accepted: AcceptedRequest, idempotency_key: str | None
+) -> tuple[Claim, ...]:
+    """What makes this POST the same as an earlier one, by the client's own wish or the key's."""
+    wanted = bool(idempotency_key or key.client_reference or key.same_body_window_s)
+    if not wanted:
+        return ()
+    fingerprint = fingerprint_of(side, accepted.draft)
+    claims = []
+    if idempotency_key:
+        lives_for = timedelta(hours=settings().idempotency_hours)
+        claims.append(Claim(f"key:{idempotency_key}", fingerprint, lives_for))
+    references = accepted.draft.attributes.get(key.client_reference or "")
+    if references:
+        claims.append(Claim(f"reference:{references[0][:200]}", fingerprint, None))
+    if key.same_body_window_s:
+        lives_for = timedelta(seconds=key.same_body_window_s)
+        claims.append(Claim(f"body:{fingerprint}", fingerprint, lives_for))
+    return tuple(claims)
+
+
+def _stored_photo(content: bytes) -> Photo:
+    try:
+        with _photo_slots:
+            photo = prepare_photo(content)
+    except Open311Error as error:
+        error.field = error.field or "media"
+        raise
+    media = installation().media
+    return Photo(
+        name=media.put(photo.content, suffix=".jpg"),
+        thumbnail=media.put(photo.thumbnail, suffix=".jpg"),
+        width=photo.width,
+        height=photo.height,
+    )

@@ -1,0 +1,73 @@
+"""GET and POST Service Request Updates (FixMyStreet's extension)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from flask import Response
+
+from open311.formats import answers
+from open311.formats.schemas import ListUpdatesSchema, PostUpdateSchema, read
+from open311.http.answers import document
+from open311.http.blueprint import GeoReportBlueprint
+from open311.http.context import (
+    installation,
+    key_for,
+    posted_fields,
+    query_fields,
+    read_query,
+    side_of,
+)
+from open311.operations.service_request_updates import (
+    UpdateDraft,
+    check_update,
+    list_updates,
+    post_update,
+)
+
+updates = GeoReportBlueprint(
+    "updates", __name__, url_prefix="/open311/v2", description="What became of a request."
+)
+
+_DEFAULT_WINDOW = timedelta(hours=2)
+
+
+@updates.at("/servicerequestupdates", root="service_request_updates", query=ListUpdatesSchema)
+def list_service_request_updates() -> Response:
+    """GET Service Request Updates: public steps and notes inside a window."""
+    here, side = installation(), side_of(query_fields())
+    wanted = cast("dict[str, datetime]", read_query(ListUpdatesSchema, side))
+    end = wanted.get("end_date") or here.now()
+    start = wanted.get("start_date") or end - _DEFAULT_WINDOW
+    found = list_updates(here.database, side, start, end)
+    return document("service_request_updates", answers.updates(found))
+
+
+@updates.at("/servicerequestupdates", root="update_receipt", body=PostUpdateSchema)
+def post_service_request_update() -> Response:
+    """POST Service Request Update: a comment, or a status from staff; kept once for an id."""
+    here, fields = installation(), posted_fields()
+    side = side_of(fields)
+    key = key_for(side, fields, "update")
+    reading = read(PostUpdateSchema, fields, side.jurisdiction.timezone)
+    draft = _draft(reading.values)
+    stage = check_update(draft, reading.faults)
+    update = here.database.write(
+        lambda connection: post_update(
+            connection,
+            side,
+            draft,
+            stage,
+            key=key,
+            public_url=here.public_url,
+            now=here.now(),
+        )
+    )
+    return document("service_request_updates", [{"update_id": str(update.update_key)}])
+
+
+def _draft(values: dict[str, Any]) -> UpdateDraft:
+    names = ("service_request_id", "update_id", "status", "updated_datetime", "description")
+    copied = {name: values.get(name) for name in names}
+    return UpdateDraft(**copied, media_urls=values.get("media_url", ()))

@@ -1,0 +1,328 @@
+"""POST Service Request: judged first, then written in one durable transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from open311.domain.attributes import validate_attributes
+from open311.domain.errors import InvalidFields, InvalidRequest, KeyReused, Open311Error
+from open311.domain.media_url import check_media_url
+from open311.domain.request import (
+    MAX_DESCRIPTION,
+    MAX_PHOTOS,
+    Answer,
+    Photo,
+    Receipt,
+    RequestDraft,
+    RequestUpdate,
+    ServiceRequest,
+    StoredRequest,
+)
+from open311.domain.service import Service, ServiceType
+from open311.domain.status import Stage, Visibility
+from open311.operations.installation import Side
+from open311.operations.publishing import publish_document
+from open311.storage import receipts, requests, updates
+from open311.storage.catalogue import StoredKey
+
+_TOKEN_BYTES = 24
+
+
+@dataclass(frozen=True)
+class AcceptedRequest:
+    """A draft that every rule has passed, and what the rules found out about it."""
+
+    draft: RequestDraft
+    service: Service
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What makes a POST the same as an earlier one of the same key.
+
+    Attributes:
+        claim: `key:` + Idempotency-Key, `reference:` + client reference, or `body:` + hash.
+        fingerprint: SHA-256 of all that was asked.
+        lives_for: how long the answer is replayed; None for ever.
+    """
+
+    claim: str
+    fingerprint: str
+    lives_for: timedelta | None
+
+
+def accept_request(
+    side: Side,
+    draft: RequestDraft,
+    *,
+    names_at: Callable[[float, float], list[str]],
+    faults: Sequence[Open311Error] = (),
+) -> AcceptedRequest:
+    """Judge a draft against the jurisdiction's catalogue and territory; nothing is written.
+
+    Args:
+        names_at: names of the jurisdictions that hold a position (lat, long): told when
+            the place is outside this one.
+        faults: what reading the parameters already found; their fields are judged no more.
+
+    Raises:
+        InvalidFields: every fault found, together (C-134).
+    """
+    found = _Faults(faults)
+    service: Service | None = None
+    answers: tuple[Answer, ...] = ()
+    with found.gathered():
+        service = _service_of(side, draft)
+    with found.gathered():
+        _check_place(side, draft, service, names_at)
+    for check in (_check_description, _check_object, _check_photos):
+        with found.gathered():
+            check(draft)
+    if service is not None:
+        with found.gathered():
+            timezone = side.jurisdiction.timezone
+            answers = validate_attributes(service, draft.attributes, timezone=timezone)
+    for url in draft.media_urls:
+        with found.gathered():
+            check_media_url(url)
+    if found or service is None:
+        raise InvalidFields(list(found))
+    return AcceptedRequest(draft, service, answers)
+
+
+def post_service_request(
+    connection: Connection,
+    side: Side,
+    accepted: AcceptedRequest,
+    *,
+    photos: tuple[Photo, ...],
+    key: StoredKey,
+    claims: tuple[Claim, ...],
+    public_url: str,
+    now: datetime,
+) -> Receipt:
+    """Write request, history, documents, counter, outbox and claims; give the receipt.
+
+    A claim that an earlier POST of the same key holds gives that POST's receipt again.
+
+    Raises:
+        KeyReused: the Idempotency-Key came with another body before.
+    """
+    for claim in claims:
+        answered = _answered(connection, key, claim, now)
+        if answered is not None:
+            return answered
+    id_ = requests.next_service_request_id(connection)
+    stored = _stored_request(id_, side, accepted, photos, key, now)
+    requests.insert_request(connection, side.scope, stored)
+    if accepted.draft.reporter:
+        requests.insert_reporter(connection, side.scope, id_, accepted.draft.reporter)
+    first = _first_update(stored.request, key)
+    updates.insert_update(connection, side.scope, first)
+    publish_document(connection, side, stored, public_url=public_url, history=[first])
+    payload = {"service_code": stored.request.service_code}
+    receipts.enqueue(connection, side.scope, id_, kind="create", payload=payload, now=now)
+    receipt = _receipt(connection, side, stored, accepted, now)
+    request_key = side.scope.request_key(id_)
+    for claim in claims:
+        answer = asdict(receipt)
+        receipts.put_receipt(connection, key.api_key_id, claim.claim, request_key, answer)
+    return receipt
+
+
+def fingerprint_of(side: Side, draft: RequestDraft) -> str:
+    """SHA-256 of all that a POST asks here: equal for a repeated one, whatever its encoding."""
+    asked = asdict(replace(draft, photos=()))
+    asked["photos"] = [hashlib.sha256(content).hexdigest() for content in draft.photos]
+    asked["jurisdiction_key"] = side.scope.jurisdiction_key
+    return hashlib.sha256(repr(sorted(asked.items())).encode(errors="replace")).hexdigest()
+
+
+class _Faults(list[Open311Error]):
+    """Faults as they are found, one for each field (lat and long are one)."""
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Keep what is refused inside, and go on."""
+        try:
+            yield
+        except InvalidFields as error:
+            self._keep(error.errors)
+        except Open311Error as error:
+            self._keep([error])
+
+    def _keep(self, errors: Iterable[Open311Error]) -> None:
+        known = {_PLACE.get(error.field or "", error.field) for error in self}
+        self += [each for each in errors if _PLACE.get(each.field or "", each.field) not in known]
+
+
+_PLACE = {"lat": "lat", "long": "lat"}
+
+
+def _service_of(side: Side, draft: RequestDraft) -> Service:
+    if not draft.service_code:
+        raise InvalidRequest("service_code : ce paramètre est obligatoire.", field="service_code")
+    return side.jurisdiction.service(draft.service_code)
+
+
+def _check_place(
+    side: Side,
+    draft: RequestDraft,
+    service: Service | None,
+    names_at: Callable[[float, float], list[str]],
+) -> None:
+    if (draft.lat is None) != (draft.long is None):
+        missing = "lat" if draft.lat is None else "long"
+        raise InvalidRequest(
+            f"{missing} : lat et long vont ensemble, il en manque un.", field=missing
+        )
+    if draft.lat is None or draft.long is None:
+        if not (draft.address or draft.address_id):
+            raise InvalidRequest(
+                "lat, long : indiquez une position (lat et long), une adresse "
+                "(address_string) ou un identifiant d'adresse (address_id).",
+                field="lat",
+            )
+        return
+    jurisdiction = side.jurisdiction
+    if jurisdiction.outside == "refuse" and not jurisdiction.boundary.contains(
+        draft.lat, draft.long
+    ):
+        others = " ; ".join(names_at(draft.lat, draft.long))
+        hint = f" Elle relève de : {others}." if others else ""
+        raise InvalidRequest(
+            f"lat, long : cette position est hors du territoire de {jurisdiction.name}.{hint}",
+            field="lat",
+        )
+    if service is not None and service not in jurisdiction.services_at(draft.lat, draft.long):
+        raise InvalidRequest(
+            "service_code : ce service n'est pas proposé à cet endroit.", field="service_code"
+        )
+
+
+def _check_description(draft: RequestDraft) -> None:
+    if draft.description is not None and len(draft.description) > MAX_DESCRIPTION:
+        raise InvalidRequest(
+            f"description : {len(draft.description)} caractères reçus, "
+            f"{MAX_DESCRIPTION} au plus sont acceptés.",
+            field="description",
+        )
+
+
+def _check_object(draft: RequestDraft) -> None:
+    if (draft.service_object_id is None) != (draft.service_object_type is None):
+        raise InvalidRequest(
+            "service_object_id, service_object_type : ces paramètres vont ensemble.",
+            field="service_object_id",
+        )
+
+
+def _check_photos(draft: RequestDraft) -> None:
+    if len(draft.photos) + len(draft.media_urls) > MAX_PHOTOS:
+        raise InvalidRequest(f"media : {MAX_PHOTOS} photos au plus par demande.", field="media")
+
+
+def _answered(
+    connection: Connection, key: StoredKey, claim: Claim, now: datetime
+) -> Receipt | None:
+    """The receipt that an earlier POST earned with this claim, or None: the claim is ours."""
+    expired = None if claim.lives_for is None else now - claim.lives_for
+    if receipts.claim_answer(
+        connection, key.api_key_id, claim.claim, claim.fingerprint, now=now, expired=expired
+    ):
+        return None
+    earlier = receipts.find_receipt(connection, key.api_key_id, claim.claim)
+    assert earlier is not None
+    if earlier.fingerprint != claim.fingerprint and claim.claim.startswith("key:"):
+        raise KeyReused(
+            "Idempotency-Key : cette clé a déjà servi pour une autre demande ; "
+            "utilisez une clé nouvelle pour chaque demande."
+        )
+    return Receipt(**earlier.receipt)
+
+
+def _stored_request(
+    id_: int,
+    side: Side,
+    accepted: AcceptedRequest,
+    photos: tuple[Photo, ...],
+    key: StoredKey,
+    now: datetime,
+) -> StoredRequest:
+    draft, service = accepted.draft, accepted.service
+    hours = service.expected_hours
+    request = ServiceRequest(
+        service_request_id=id_,
+        stage=Stage.RECEIVED,
+        visibility=_first_visibility(side, service),
+        status_notes=None,
+        service_name=service.service_name.default,
+        service_code=service.service_code,
+        description=draft.description,
+        agency_responsible=side.jurisdiction.agency_for(service),
+        service_notice=service.service_notice.default or None,
+        requested_datetime=now,
+        updated_datetime=now,
+        expected_datetime=None if hours is None else now + timedelta(hours=hours),
+        address=draft.address,
+        address_id=draft.address_id,
+        zipcode=draft.zipcode,
+        lat=draft.lat,
+        long=draft.long,
+        title=draft.title,
+        detailed_status_datetime=now,
+        kind=draft.kind,
+        is_staff="staff" in key.rights,
+        service_object_id=draft.service_object_id,
+        service_object_type=draft.service_object_type,
+        channel=draft.channel,
+        attributes=tuple(answer for answer in accepted.answers if answer.public),
+    )
+    return StoredRequest(request, photos, draft.media_urls, accepted.answers, key.api_key_id)
+
+
+def _first_visibility(side: Side, service: Service) -> Visibility:
+    if service.type is ServiceType.BLACKBOX:
+        return Visibility.PRIVATE  # it "cannot be tracked": it is in no public answer
+    if side.jurisdiction.is_moderated(service):
+        return Visibility.PENDING
+    return Visibility.PUBLIC
+
+
+def _first_update(request: ServiceRequest, key: StoredKey) -> RequestUpdate:
+    return RequestUpdate(
+        service_request_id=request.service_request_id,
+        type="submitted",
+        stage=Stage.RECEIVED,
+        updated_datetime=request.requested_datetime,
+        author="staff" if request.is_staff else "resident",
+        api_key_id=key.api_key_id,
+    )
+
+
+def _receipt(
+    connection: Connection,
+    side: Side,
+    stored: StoredRequest,
+    accepted: AcceptedRequest,
+    now: datetime,
+) -> Receipt:
+    id_ = stored.request.service_request_id
+    notice = stored.request.service_notice
+    account_id = accepted.draft.reporter.account_id
+    if accepted.service.type is ServiceType.BLACKBOX:
+        return Receipt(service_notice=notice, account_id=account_id)
+    if accepted.service.type is ServiceType.BATCH:
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        revealed = now + timedelta(seconds=side.jurisdiction.token_delay_s)
+        receipts.insert_token(connection, side.scope, token, id_, revealed)
+        return Receipt(token=token, service_notice=notice, account_id=account_id)
+    return Receipt(service_request_id=id_, service_notice=notice, account_id=account_id)
