@@ -32,6 +32,7 @@ DOCUMENTS = {
     "service_request_updates": "service_request_updates",
     "update_receipt": "update_receipt",
 }
+JSON_DOCUMENTS = [*(f"{stem}.json" for stem in DOCUMENTS), "service_requests_extended.geojson"]
 
 Judge = Callable[[str, str, bytes], set[str]]
 
@@ -103,18 +104,19 @@ def element_paths(root: etree._Element) -> dict[str, int]:
 
 
 def key_paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every key of every object, as the way to it."""
+    """Every key of every object and every item of every array, as the way to it."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield (*path, key)
             yield from key_paths(item, (*path, key))
     elif isinstance(value, list):
         for place, item in enumerate(value):
+            yield (*path, place)
             yield from key_paths(item, (*path, place))
 
 
 def named(path: tuple[str | int, ...]) -> str:
-    return "/".join(step for step in path if isinstance(step, str))
+    return "/".join(step if isinstance(step, str) else "*" for step in path)
 
 
 def holder(value: Any, path: tuple[str | int, ...]) -> Any:
@@ -144,9 +146,7 @@ def test_an_altered_element_is_refused(stem: str, fault: str, refusals: Judge) -
     assert passed == {kind: both | tolerated(kind, fault, stem) for kind in passed}
 
 
-@pytest.mark.parametrize(
-    "document", [*(f"{stem}.json" for stem in DOCUMENTS), "service_requests_extended.geojson"]
-)
+@pytest.mark.parametrize("document", JSON_DOCUMENTS)
 @pytest.mark.parametrize("fault", ["left out", "given a stranger", *JSON_FAULTS])
 def test_an_altered_key_is_refused(document: str, fault: str, refusals: Judge) -> None:
     stem, suffix = document.split(".")
@@ -159,11 +159,22 @@ def test_an_altered_key_is_refused(document: str, fault: str, refusals: Judge) -
         owner = holder(altered, path)
         if fault == "left out":
             del owner[path[-1]]
-        elif fault == "given a stranger":
+        elif fault == "given a stranger" and isinstance(owner, dict):
             owner["priority"] = None
-        else:
+        elif fault in JSON_FAULTS:
             owner[path[-1]] = JSON_FAULTS[fault]
         body = json.dumps(altered)
         if body != unaltered and not refusals(DOCUMENTS[stem], suffix, body.encode()):
             passed.add(name)
     assert passed == tolerated(suffix, fault, stem)
+
+
+@pytest.mark.parametrize("document", JSON_DOCUMENTS)
+def test_another_root_is_refused(document: str, refusals: Judge) -> None:
+    """Arrays and objects stay bare (C-021): neither wrapped nor unwrapped."""
+    stem, suffix = document.split(".")
+    value = json.loads((GOLDEN / document).read_bytes())
+    roots = [{stem: value}, [value], None, "", {}]
+    roots += value[:1] if isinstance(value, list) else []
+    bodies = [json.dumps(root).encode() for root in roots]
+    assert [body for body in bodies if not refusals(DOCUMENTS[stem], suffix, body)] == []

@@ -119,6 +119,15 @@ def test_a_list_holds_1000_requests_in_json(
     assert refusals(SCHEMA_OF[stem], "json", json.dumps([one] * count).encode()) == expected
 
 
+@pytest.mark.parametrize(("count", "expected"), [(1000, set()), (1001, {"json"})])
+def test_a_list_holds_1000_requests_in_geojson(
+    count: int, expected: set[str], refusals: Judge
+) -> None:
+    collection = json.loads(golden("service_requests.geojson"))
+    collection["features"] = collection["features"][:1] * count
+    assert refusals("service_requests", "geojson", json.dumps(collection).encode()) == expected
+
+
 def test_the_readme_and_the_faults_name_the_same_rules() -> None:
     """A rule that no fault breaks may be missing from the schemas."""
     readme = (SCHEMAS / "README.md").read_text(encoding="utf-8")
