@@ -24,10 +24,8 @@ from open311.config.shipped import shipped_path
 from open311.domain.crs import to_wgs84
 from open311.domain.service import ServiceType
 
-SQUARE = {
-    "type": "Polygon",
-    "coordinates": [[[2.3, 48.8], [2.4, 48.8], [2.4, 48.9], [2.3, 48.9], [2.3, 48.8]]],
-}
+RING = [[2.3, 48.8], [2.4, 48.8], [2.4, 48.9], [2.3, 48.9], [2.3, 48.8]]
+SQUARE = {"type": "Polygon", "coordinates": [RING]}
 
 GOOD = """
 jurisdiction_id = "ville.fr"
@@ -81,11 +79,19 @@ def feature(id_: str, geometry: object, **properties: object) -> dict[str, Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the boundaries that the files of these tests name."""
     path = tmp_path_factory.mktemp("files")
-    swapped = [[[lat, long] for long, lat in SQUARE["coordinates"][0]]]  # type: ignore[index]
+    swapped = [[[lat, long] for long, lat in RING]]
+    raised = [[[long, lat, 35.0] for long, lat in RING]]
     bow_tie = [[[2.3, 48.8], [2.4, 48.9], [2.4, 48.8], [2.3, 48.9], [2.3, 48.8]]]
     metres = [[[6.5e5, 6.86e6], [6.6e5, 6.86e6], [6.6e5, 6.87e6], [6.5e5, 6.86e6]]]
     far = [[[5.0, 45.0], [5.1, 45.0], [5.1, 45.1], [5.0, 45.0]]]
-    polygons = {"swapped": swapped, "bow-tie": bow_tie, "metres": metres, "far": far, "void": []}
+    polygons = {
+        "swapped": swapped,
+        "bow-tie": bow_tie,
+        "metres": metres,
+        "far": far,
+        "void": [],
+        "raised": raised,
+    }
     features = [
         feature("fr:commune:94037", SQUARE, name="Ville", level="commune"),
         feature("nord", SQUARE),
@@ -327,6 +333,11 @@ def test_axis_order_is_longitude_first_whatever_the_registry_says() -> None:
     """EPSG:4171 (RGF93) is latitude first in the registry."""
     point = to_wgs84(shapely.Point(2.35, 48.85), 4171)
     assert (point.x, point.y) == pytest.approx((2.35, 48.85), abs=1e-6)
+
+
+def test_altitudes_are_dropped(folder: Path) -> None:
+    area = document_of(folder, GOOD.replace("fr:commune:94037", "raised"))["boundary"]
+    assert area["geometry"] == SQUARE
 
 
 def test_a_bare_geometry_takes_the_name_the_file_gives_it(folder: Path) -> None:
