@@ -31,8 +31,18 @@ class Findings:
 
     lost: set[str] = field(default_factory=set)
     duplicated: set[str] = field(default_factory=set)
-    torn: list[str] = field(default_factory=list)
+    torn: set[str] = field(default_factory=set)
     stored: set[str] = field(default_factory=set)
+
+    def add(self, later: Findings) -> None:
+        """Take in what a later audit of the same database found."""
+        self.lost |= later.lost
+        self.duplicated |= later.duplicated
+        self.torn |= later.torn
+        self.stored |= later.stored
+
+    def __str__(self) -> str:
+        return f"{len(self.lost)} lost, {len(self.duplicated)} duplicated, {len(self.torn)} torn"
 
 
 def audit(database_url: str, books: Books) -> Findings:
@@ -46,9 +56,9 @@ def audit(database_url: str, books: Books) -> Findings:
     try:
         with engine.connect() as connection:
             findings = _compare(connection, books)
-            findings.torn += _without_companion(connection)
-            findings.torn += _orphans(connection)
-            findings.torn += _damage(connection)
+            findings.torn.update(_without_companion(connection))
+            findings.torn.update(_orphans(connection))
+            findings.torn.update(_damage(connection))
             return findings
     finally:
         engine.dispose()
@@ -62,7 +72,7 @@ def _compare(connection: Connection, books: Books) -> Findings:
     for service_request_id, description in rows:
         key = keys.get(description)
         if key is None:
-            findings.torn.append(f"request {service_request_id}: nobody sent {description!r}")
+            findings.torn.add(f"request {service_request_id}: nobody sent {description!r}")
             continue
         ids.setdefault(key, set()).add(str(service_request_id))
         if len(ids[key]) > 1:

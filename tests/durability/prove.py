@@ -22,10 +22,11 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.durability.audit import audit
+from tests.durability.audit import Findings, audit
 from tests.durability.load import Books, RefusedError
 from tests.durability.power_cut import LoopDisk, enter_private_mounts, why_impossible
 from tests.durability.rounds import Site, load_until_crash, open_site, run_round
@@ -39,6 +40,8 @@ PLACE = (48.8133, 2.3444)  # degrees, WGS 84: Gentilly's town hall
 _ACKNOWLEDGED_AT_LEAST = 3_000
 _CONTROL_ROUNDS = 3
 _LOAD_S = (0.5, 1.5)
+_ROUNDS_AT_LEAST = 2
+_SQLITE_SHARE = 0.6  # of the budget; the control and PostgreSQL have the rest
 # A cluster on a small disk: the log of changes must not outgrow it.
 _CLUSTER_SETTINGS = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
 
@@ -64,35 +67,72 @@ class Tally:
             and self.acknowledged >= _ACKNOWLEDGED_AT_LEAST
         )
 
+    def add(self, engine: str, books: Books, findings: Findings, *, rounds: int) -> None:
+        """Add what the rounds on one site gave."""
+        self.acknowledged += len(books.acknowledged)
+        self.rounds += rounds
+        for name in ("lost", "duplicated", "torn"):
+            wrong = getattr(findings, name)
+            setattr(self, name, getattr(self, name) + len(wrong))
+            self.faults += [f"{engine}: {name}: {each}" for each in sorted(wrong)]
+
     def as_json(self) -> str:
         """The last line."""
         figures = {name: value for name, value in vars(self).items() if name != "faults"}
         return json.dumps(figures)
 
 
+@dataclass
+class Course:
+    """One run of the program: its chances, its sums, and the time it may take.
+
+    `cuttable` says whether power can be cut here; `budget_s` is in seconds.
+    """
+
+    cuttable: bool
+    budget_s: float
+    chance: random.Random
+    tally: Tally = field(default_factory=Tally)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def load_s(self) -> float:
+        """For how long to load a server before its next crash, in seconds."""
+        return self.chance.uniform(*_LOAD_S)
+
+    def crashes(self, kills: int, cuts: int) -> list[str]:
+        """The crashes of one site in turn; where power cannot be cut, a kill stands in."""
+        cut = "power cut" if self.cuttable else "kill -9"
+        pairs = zip_longest(["kill -9"] * kills, [cut] * cuts)
+        return [kind for pair in pairs for kind in pair if kind]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all rounds, say how each went, and return the exit status."""
     options = _parser().parse_args(arguments)
-    chance = random.Random(options.seed)
     enter_private_mounts()
     reason = why_impossible()
     if reason:
         _say(
             f"SKIPPED: every power cut and the negative control, because {reason}. Kills stand in."
         )
-    tally, started = Tally(), time.monotonic()
+    course = Course(reason is None, options.budget, random.Random(options.seed))
     try:
-        _prove_sqlite(options, chance, tally, cuttable=not reason)
-        if not reason:
-            tally.control_lost = _control(chance)
-        _prove_postgresql(options, chance, tally, cuttable=not reason)
-    except (RefusedError, RuntimeError) as error:
-        tally.faults.append(str(error))
-    _say(f"done in {time.monotonic() - started:.0f} s")
-    for fault in tally.faults[:20]:
+        _prove_sqlite(course, options.kills, options.cuts)
+        if course.cuttable:
+            course.tally.control_lost = _control(course)
+        _prove_postgresql(course, options.postgresql_kills, options.postgresql_cuts)
+    except (RefusedError, RuntimeError, OSError) as error:
+        course.tally.faults.append(str(error))
+    _say(f"done in {course.elapsed_s:.0f} s")
+    for fault in course.tally.faults[:20]:
         _say(f"FAULT: {fault}")
-    print(tally.as_json(), flush=True)
-    return 0 if tally.is_good else 1
+    print(course.tally.as_json(), flush=True)
+    return 0 if course.tally.is_good else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,33 +141,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cuts", type=int, default=12, help="power cuts on SQLite")
     parser.add_argument("--postgresql-kills", type=int, default=4, help="kill -9 rounds")
     parser.add_argument("--postgresql-cuts", type=int, default=4, help="power cuts")
+    parser.add_argument("--budget", type=float, default=150.0, help="seconds for all rounds")
     parser.add_argument("--seed", type=int, default=None, help="of the rounds' lengths")
     return parser
 
 
-def _kinds(kills: int, cuts: int, *, cuttable: bool) -> list[str]:
-    """The crashes of one site; where power cannot be cut, a kill stands in for each cut."""
-    return ["kill -9"] * kills + ["power cut" if cuttable else "kill -9"] * cuts
-
-
-def _prove_sqlite(
-    options: argparse.Namespace, chance: random.Random, tally: Tally, *, cuttable: bool
-) -> None:
-    kinds = _kinds(options.kills, options.cuts, cuttable=cuttable)
-    if not kinds:
+def _prove_sqlite(course: Course, kills: int, cuts: int) -> None:
+    if not kills + cuts:
         return
-    with _place(cuttable=cuttable) as (folder, disk), _sqlite_site(folder, disk) as site:
-        _rounds("SQLite", site, kinds, chance, tally)
+    with _place(course) as (folder, disk), _sqlite_site(folder, disk) as site:
+        _rounds(course, "SQLite", site, course.crashes(kills, cuts), share=_SQLITE_SHARE)
 
 
-def _prove_postgresql(
-    options: argparse.Namespace, chance: random.Random, tally: Tally, *, cuttable: bool
-) -> None:
-    kinds = _kinds(options.postgresql_kills, options.postgresql_cuts, cuttable=cuttable)
-    if not kinds:
+def _prove_postgresql(course: Course, kills: int, cuts: int) -> None:
+    if not kills + cuts:
         return
     with contextlib.ExitStack() as stack:
-        folder, disk = stack.enter_context(_place(cuttable=cuttable))
+        folder, disk = stack.enter_context(_place(course))
         try:
             cluster = stack.enter_context(
                 PrivateCluster(_CLUSTER_SETTINGS, parent=folder if disk else None)
@@ -137,24 +167,22 @@ def _prove_postgresql(
             return
         url = cluster.create_database("open311")
         site = stack.enter_context(_running(folder, url, disk=disk, cluster=cluster))
-        _rounds("PostgreSQL", site, kinds, chance, tally)
+        _rounds(course, "PostgreSQL", site, course.crashes(kills, cuts), share=1.0)
 
 
-def _control(chance: random.Random) -> int:
+def _control(course: Course) -> int:
     """Power cuts with `synchronous=NORMAL`: return how many promises were lost, at last some."""
     books = Books()
     lost: set[str] = set()
     with (
-        _place(cuttable=True) as (folder, disk),
+        _place(course) as (folder, disk),
         _sqlite_site(folder, disk, {"OPEN311_SQLITE_SYNCHRONOUS": "NORMAL"}) as site,
     ):
         for number in range(_CONTROL_ROUNDS):
             if number:
                 site.recover()
             name = f"control-{number}"
-            load_until_crash(
-                site, books, site.cut_power, load_s=chance.uniform(*_LOAD_S), name=name
-            )
+            load_until_crash(site, books, site.cut_power, load_s=course.load_s(), name=name)
             lost = audit(site.database_url, books).lost
             _say(f"control  {number + 1:3}  power cut, NORMAL: {len(lost)} lost, as it must be")
             if lost:
@@ -162,39 +190,29 @@ def _control(chance: random.Random) -> int:
     return len(lost)
 
 
-def _rounds(engine: str, site: Site, kinds: list[str], chance: random.Random, tally: Tally) -> None:
-    """Run the rounds in random order on one site, the database growing from one to the next."""
-    books = Books()
-    lost: set[str] = set()
-    duplicated: set[str] = set()
-    torn: set[str] = set()
-    for number, kind in enumerate(chance.sample(kinds, len(kinds)), start=1):
+def _rounds(course: Course, engine: str, site: Site, crashes: list[str], *, share: float) -> None:
+    """Run rounds on one site, its database growing from one to the next.
+
+    Past its share of the budget no round is begun, once each kind of crash had its turn.
+    """
+    books, seen, done = Books(), Findings(), 0
+    for kind in crashes:
+        if done >= _ROUNDS_AT_LEAST and course.elapsed_s > share * course.budget_s:
+            _say(f"{engine:10} time is up: {len(crashes) - done} rounds left out")
+            break
+        done += 1
         crash = site.kill if kind == "kill -9" else site.cut_power
-        name = f"{engine}-{number}"
-        figures = run_round(site, books, crash, load_s=chance.uniform(*_LOAD_S), name=name)
-        lost |= figures.findings.lost
-        duplicated |= figures.findings.duplicated
-        torn |= set(figures.findings.torn)
-        _say(
-            f"{engine:10} {number:3}  {kind:9}  {figures.acknowledged:5} acknowledged, "
-            f"{figures.in_doubt:2} in doubt ({figures.stored} stored), "
-            f"back in {figures.recovery_s:.1f} s: {len(lost)} lost, "
-            f"{len(duplicated)} duplicated, {len(torn)} torn"
-        )
-    tally.acknowledged += len(books.acknowledged)
-    tally.lost += len(lost)
-    tally.duplicated += len(duplicated)
-    tally.torn += len(torn)
-    tally.rounds += len(kinds)
-    tally.faults += [f"{engine}: lost {key}" for key in sorted(lost)]
-    tally.faults += [f"{engine}: duplicated {key}" for key in sorted(duplicated)]
-    tally.faults += [f"{engine}: {fault}" for fault in sorted(torn)]
+        name = f"{engine}-{done}"
+        figures = run_round(site, books, crash, load_s=course.load_s(), name=name)
+        seen.add(figures.findings)
+        _say(f"{engine:10} {done:3}  {kind:9}  {figures}: {seen}")
+    course.tally.add(engine, books, seen, rounds=done)
 
 
 @contextlib.contextmanager
-def _place(*, cuttable: bool) -> Iterator[tuple[Path, LoopDisk | None]]:
+def _place(course: Course) -> Iterator[tuple[Path, LoopDisk | None]]:
     """A folder for one site: on a disk whose power can be cut, or a temporary one."""
-    if cuttable:
+    if course.cuttable:
         with LoopDisk() as disk:
             yield disk.root, disk
     else:

@@ -64,6 +64,12 @@ class RoundFigures:
     recovery_s: float
     findings: Findings
 
+    def __str__(self) -> str:
+        return (
+            f"{self.acknowledged:5} acknowledged, {self.in_doubt:3} in doubt "
+            f"({self.stored} stored), back in {self.recovery_s:.1f} s"
+        )
+
 
 def open_site(
     folder: Path,
@@ -113,10 +119,10 @@ def run_round(
     in_doubt = set(books.unknown)
     fresh = books.acknowledged.keys() - known
     _retry(site, books, [*in_doubt, *islice(fresh, _REPEATED)])
-    final = audit(site.database_url, books)
-    final.lost |= found.lost | _unreadable(site, books, fresh | in_doubt)
-    final.torn += found.torn  # what a retry mends was torn all the same
-    return RoundFigures(len(fresh), len(in_doubt), len(in_doubt & found.stored), recovery_s, final)
+    stored = len(in_doubt & found.stored)
+    found.add(audit(site.database_url, books))  # what a retry mends was wrong all the same
+    found.lost |= _unreadable(site, books, fresh | in_doubt)
+    return RoundFigures(len(fresh), len(in_doubt), stored, recovery_s, found)
 
 
 def load_until_crash(
