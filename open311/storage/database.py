@@ -97,6 +97,11 @@ class Database:
         found = self.rows(sql, parameters)
         return found[0] if found else None
 
+    def vacuum(self) -> None:
+        """Refresh statistics and the visibility map of PostgreSQL after a bulk load."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
+
     def close(self) -> None:
         """Let go of every connection."""
         self._drop_held()

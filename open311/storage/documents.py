@@ -40,8 +40,16 @@ def put_document(
     change: int,
 ) -> None:
     """Store what the public reads of a request, at this place in the stream of changes."""
+    shown = _shown(connection, scope, request)
+    sql.execute(connection, _PUT, document_row(scope, request, rendered, change, shown=shown))
+
+
+def document_row(
+    scope: Scope, request: ServiceRequest, rendered: PublicDocument, change: int, *, shown: str
+) -> dict[str, Any]:
+    """The row of a public document: its filter columns and its bytes."""
     text = " ".join(filter(None, (request.title, request.description, request.address)))
-    row = {
+    return {
         "request_key": scope.request_key(request.service_request_id),
         "jurisdiction_key": scope.jurisdiction_key,
         "change": change,
@@ -50,7 +58,7 @@ def put_document(
         "lat": request.lat,
         "long": request.long,
         "cell": cell_of(request.lat, request.long),
-        "shown": _shown(connection, scope, request),
+        "shown": shown,
         "status": PUBLIC_STATUS[request.stage].status,
         "service_code": request.service_code,
         "kind": str(request.kind),
@@ -62,7 +70,6 @@ def put_document(
         "json_extension": rendered.json_extension,
         "search_text": fold(text),
     }
-    sql.execute(connection, _PUT, row)
 
 
 def next_change(connection: Connection, scope: Scope) -> int:

@@ -1,0 +1,2 @@
+"""Target 12 (placeholder until written)."""
+def measure_slow_disk(engine, report): pass
