@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from tests.postgres import FORGETFUL, PrivateCluster, system_binaries, wheel_binaries
+from tests.postgres import FORGETFUL, PrivateCluster
+from tests.postgres_binaries import system_binaries, wheel_binaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,6 +92,32 @@ def test_settings_are_passed_on_and_nothing_is_left_behind() -> None:
     assert not folder.exists()
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres")
+
+
+def test_a_killed_test_run_leaves_no_server_and_no_folder_behind() -> None:
+    program = (
+        "from tests.postgres import PrivateCluster\n"
+        "with PrivateCluster() as cluster:\n"
+        "    print(cluster.folder, cluster.pid, flush=True)\n"
+        "    input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        folder, pid = run.stdout.readline().split()
+        assert Path(folder).exists()
+        run.kill()
+    hang_guard = time.monotonic() + 30
+    while Path(folder).exists() and time.monotonic() < hang_guard:
+        time.sleep(0.05)
+    assert not Path(folder).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")

@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -30,7 +31,8 @@ from tests.durability.audit import Findings, audit
 from tests.durability.load import Books, RefusedError
 from tests.durability.power_cut import LoopDisk, enter_private_mounts, why_impossible
 from tests.durability.rounds import Site, load_until_crash, open_site, run_round
-from tests.postgres import PostgresMissingError, PrivateCluster
+from tests.postgres import PrivateCluster
+from tests.postgres_binaries import PostgresMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,6 +116,7 @@ class Course:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all rounds, say how each went, and return the exit status."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up then, too
     enter_private_mounts()
     reason = why_impossible()
     if reason:
