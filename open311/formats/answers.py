@@ -11,34 +11,38 @@ from open311.domain.request import Receipt, RequestUpdate
 from open311.domain.service import Attribute, Service
 from open311.domain.status import PUBLIC_STATUS
 from open311.formats.datetimes import format_datetime
+from open311.formats.text import carried_by_xml
 
 SPECIFICATION = "http://wiki.open311.org/GeoReport_v2"
 _FORMATS = ["text/xml", "application/json"]
 
 
 def discovery(
-    *, changeset: datetime, contact: str, key_service: str, endpoints: Iterable[tuple[str, str]]
+    *,
+    changeset: datetime,
+    contact: str,
+    key_service: str,
+    endpoints: Iterable[tuple[str, str, datetime]],
 ) -> dict[str, Any]:
     """Service discovery (C-030 to C-039).
 
     Args:
         changeset: last change of any service or definition.
-        endpoints: (url, type) of each, production first.
+        endpoints: (url, type, its own last change) of each, production first.
     """
-    when = format_datetime(changeset)
     return {
-        "changeset": when,
+        "changeset": format_datetime(changeset),
         "contact": contact,
         "key_service": key_service,
         "endpoints": [
             {
                 "specification": SPECIFICATION,
                 "url": url,
-                "changeset": when,
+                "changeset": format_datetime(changed),
                 "type": type_,
                 "formats": _FORMATS,
             }
-            for url, type_ in endpoints
+            for url, type_, changed in endpoints
         ],
     }
 
@@ -52,8 +56,8 @@ def services(offered: Iterable[Service], locale: str) -> list[dict[str, Any]]:
             "description": service.description.into(locale),
             "metadata": service.metadata,
             "type": str(service.type),
-            "keywords": ",".join(service.keywords),
-            "group": service.group.into(locale),
+            "keywords": ",".join(service.keywords) or None,
+            "group": service.group.into(locale) or None,
         }
         for service in offered
     ]
@@ -84,8 +88,12 @@ def token(service_request_id: str | None, text: str) -> list[dict[str, Any]]:
     return [known | {"token": text}]
 
 
-def updates(found: Iterable[RequestUpdate]) -> list[dict[str, Any]]:
-    """FixMyStreet's list of updates (X-12)."""
+def updates(found: Iterable[RequestUpdate], *, every_photo: bool) -> list[dict[str, Any]]:
+    """FixMyStreet's list of updates (X-12).
+
+    Args:
+        every_photo: `media_url` is all addresses (XML repeats the element), else the first.
+    """
     return [
         {
             "update_id": str(update.update_key),
@@ -93,17 +101,29 @@ def updates(found: Iterable[RequestUpdate]) -> list[dict[str, Any]]:
             "status": PUBLIC_STATUS[update.stage].update_status.lower(),
             "updated_datetime": format_datetime(update.updated_datetime),
             "description": update.description,
-            "media_url": update.media_urls[0] if update.media_urls else None,
+            "media_url": (
+                list(update.media_urls) if every_photo else next(iter(update.media_urls), None)
+            ),
         }
         for update in found
     ]
 
 
+def update_receipt(update_key: int) -> list[dict[str, Any]]:
+    """The answer to a posted update (X-13)."""
+    return [{"update_id": str(update_key)}]
+
+
 def errors(error: Open311Error, code: int) -> list[dict[str, Any]]:
     """The error document: every fault found, each with its own code (C-230, C-234)."""
     if isinstance(error, InvalidFields):
-        return [{"code": each.status, "description": each.message} for each in error.errors]
-    return [{"code": code, "description": error.message}]
+        return [_error(each.status, each.message) for each in error.errors]
+    return [_error(code, error.message)]
+
+
+def _error(code: int, message: str) -> dict[str, Any]:
+    # A message may quote a path, which nobody has cleaned.
+    return {"code": code, "description": carried_by_xml(message)}
 
 
 def _attribute(attribute: Attribute, locale: str) -> dict[str, Any]:

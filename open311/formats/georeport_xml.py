@@ -1,7 +1,7 @@
 """The reference XML writer: any GeoReport document from its JSON shape, by lxml.
 
-The "Spark" convention of the standard makes XML and JSON images of each other: an
-array is a container whose repeated child has a fixed name (georeport-v2 §1.2).
+The "Spark" convention of the standard makes XML and JSON images of each other
+(formats.spark). A list under another name than a container's is that element, repeated.
 """
 
 from __future__ import annotations
@@ -10,21 +10,8 @@ from typing import Any
 
 from lxml import etree
 
-#: The name of the repeated child of every container.
-CHILD_OF = {
-    "services": "service",
-    "service_requests": "request",
-    "service_request_updates": "request_update",
-    "errors": "error",
-    "attributes": "attribute",
-    "values": "value",
-    "endpoints": "endpoint",
-    "formats": "format",
-    "media_urls": "media_url",
-    "notes": "note",
-}
-#: Dates are left out while unknown: an empty one breaks old readers (C-025).
-_ABSENT_WHEN_UNKNOWN = {"expected_datetime"}
+from open311.formats.spark import ABSENT_WHEN_UNKNOWN, CHILD_OF, decimal
+from open311.formats.text import carried_by_xml
 
 
 def write_xml(root: str, value: Any) -> bytes:
@@ -48,13 +35,21 @@ def _fill(element: etree._Element, name: str, value: Any) -> None:
     elif isinstance(value, list):
         for inner in value:
             _add(element, CHILD_OF[name], inner)
-    elif isinstance(value, bool):
-        element.text = "true" if value else "false"
     elif value is not None:
-        element.text = str(value) or None
+        element.text = _text(value) or None
 
 
 def _add(parent: etree._Element, name: str, value: Any) -> None:
-    if value is None and name in _ABSENT_WHEN_UNKNOWN:
+    if value is None and name in ABSENT_WHEN_UNKNOWN:
+        return
+    if isinstance(value, list) and name not in CHILD_OF:  # repeated, without a container
+        for each in value or [None]:
+            _add(parent, name, each)
         return
     _fill(etree.SubElement(parent, name), name, value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return decimal(value) if isinstance(value, float) else carried_by_xml(str(value))

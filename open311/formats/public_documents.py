@@ -19,6 +19,7 @@ from typing import Any
 
 from open311.domain.request import PublicDocument, ServiceRequest
 from open311.domain.status import PUBLIC_STATUS, Stage, Visibility
+from open311.formats.spark import ABSENT_WHEN_UNKNOWN, CHILD_OF, decimal
 
 #: Rises when the bytes change: stored documents of another version are rendered again.
 RENDERER_VERSION = "1"
@@ -36,9 +37,6 @@ _EMPTY = {
     "geojson": b'{"type":"FeatureCollection","features":[]}',
 }
 
-_ITEM_NAMES = {"media_urls": "media_url", "attributes": "attribute", "notes": "note"}
-#: Dates break old XML readers when empty: they are left out while unknown (C-025).
-_ABSENT_WHEN_UNKNOWN = {"expected_datetime"}
 _SPECIAL = re.compile("[&<>\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 
@@ -152,15 +150,9 @@ def xml_escaped(text: str) -> str:
     return _SPECIAL.sub(lambda found: _ESCAPES.get(found[0], "\ufffd"), text)
 
 
-def decimal(value: float) -> str:
-    """A coordinate in plain decimal digits, the same in every format (C-193)."""
-    text = repr(value)
-    return f"{value:.7f}" if "e" in text else text
-
-
 def _xml(name: str, value: Any) -> str:
     if value is None:
-        return "" if name in _ABSENT_WHEN_UNKNOWN else f"<{name}/>"
+        return "" if name in ABSENT_WHEN_UNKNOWN else f"<{name}/>"
     if isinstance(value, str):
         return f"<{name}>{xml_escaped(value)}</{name}>" if value else f"<{name}/>"
     content = _xml_content(name, value)
@@ -174,7 +166,7 @@ def _xml_content(name: str, value: Any) -> str:
         return decimal(value)
     if isinstance(value, dict):
         return "".join(_xml(child, inner) for child, inner in value.items())
-    item = _ITEM_NAMES[name]
+    item = CHILD_OF[name]
     return "".join(_xml(item, inner) for inner in value)
 
 
@@ -185,4 +177,4 @@ def _json(value: Any) -> bytes:
 def _point(lat: float | None, long: float | None) -> bytes:
     if lat is None or long is None:
         return b"null"
-    return f'{{"type":"Point","coordinates":[{decimal(long)},{decimal(lat)}]}}'.encode()
+    return b'{"type":"Point","coordinates":' + _json([long, lat]) + b"}"

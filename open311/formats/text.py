@@ -60,6 +60,11 @@ def clean_text(value: str, *, one_line: bool = False, field: str | None = None) 
     return _composed(_BREAK.sub(" ", _INVISIBLE.sub("", text))).strip()
 
 
+def carried_by_xml(text: str) -> str:
+    """Return text in which U+FFFD stands for each character that XML 1.0 cannot carry."""
+    return _NOT_XML.sub(REPLACEMENT, text)
+
+
 def quoted(text: str) -> str:
     """Return received text fit for an error message: one line, short, in guillemets."""
     shown = clean_text(text[:80].replace("\0", REPLACEMENT), one_line=True)

@@ -51,13 +51,17 @@ def _document() -> dict[str, object]:
         )
     base = f"{here.public_url}/open311" + (f"/{jurisdiction_id}" if jurisdiction_id else "")
     changes = [side.jurisdiction.changeset for side in sides if side.jurisdiction.changeset]
+    changeset = max(changes, default=datetime(1970, 1, 1, tzinfo=UTC))
     return answers.discovery(
-        changeset=max(changes, default=datetime(1970, 1, 1, tzinfo=UTC)),
+        changeset=changeset,
         contact=sides[0].jurisdiction.contact if len(sides) == 1 else here.public_url,
         key_service=(
             sides[0].jurisdiction.key_service
             if len(sides) == 1
             else "Chaque collectivité délivre ses clés : voir son propre point d'accès."
         ),
-        endpoints=[(f"{base}/v2", "production"), (f"{base}/test/v2", "test")],
+        endpoints=[
+            (f"{base}/v2", "production", changeset),
+            (f"{base}/test/v2", "test", changeset),
+        ],
     )
