@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from open311.domain.errors import InvalidRequest
 
 WINDOW = timedelta(days=90)
+#: The first and the last moment that a date can name.
+FIRST = datetime.min.replace(tzinfo=UTC)
+LAST = datetime.max.replace(tzinfo=UTC)
 MAX_PAGE_SIZE = 1000
 MAX_OFFSET = 100_000
 METRES_PER_DEGREE = 111_320.0
@@ -121,9 +124,9 @@ class RequestFilter:
         start, end = self.start_date, self.end_date
         if start is None:
             end = end or now
-            return replace(self, start_date=end - WINDOW, end_date=end)
+            return replace(self, start_date=earlier(end, WINDOW), end_date=end)
         if end is None:
-            return replace(self, end_date=start + WINDOW)
+            return replace(self, end_date=start + min(WINDOW, LAST - start))
         if start > end:
             raise InvalidRequest("start_date : la date de début suit end_date.", field="start_date")
         if end - start > WINDOW and not clamp:
@@ -132,4 +135,9 @@ class RequestFilter:
                 "réduisez-la ou suivez les changements avec cursor=0.",
                 field="start_date",
             )
-        return replace(self, start_date=max(start, end - WINDOW))
+        return replace(self, start_date=max(start, earlier(end, WINDOW)))
+
+
+def earlier(moment: datetime, by: timedelta) -> datetime:
+    """A moment before another, never before the first year there is."""
+    return moment - min(by, moment - FIRST)

@@ -28,14 +28,20 @@ def request_filter(values: dict[str, Any], service_request_id: tuple[int, ...]) 
 
     Args:
         values: what `schemas.read` gave for `ListRequestsSchema`.
-        service_request_id: those of the ids asked for that can exist at all.
+        service_request_id: those of the ids asked for that can exist at all; when ids
+            are asked for, they override all that narrows a list (C-172).
 
     Raises:
         InvalidRequest: parameters that contradict each other, or a page too deep.
     """
+    if "service_request_id" in values:
+        return RequestFilter(
+            service_request_id=service_request_id,
+            count=values.get("count", False),
+            extensions=values.get("extensions", False),
+        )
     size = next((values[name] for name in _PAGE_SIZES if name in values), MAX_PAGE_SIZE)
     wanted = RequestFilter(
-        service_request_id=service_request_id if "service_request_id" in values else None,
         circle=_circle(values),
         cursor=read_cursor(values["cursor"]) if "cursor" in values else None,
         page=max(1, values.get("page", 1)),

@@ -29,11 +29,15 @@ def answer(body: bytes, format_: str, *, status: int = 200, etag: str | None = N
     if etag is not None:
         response.headers["ETag"] = etag
         response.headers["Cache-Control"] = "no-cache"
-    if len(body) > _GZIP_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if len(body) > _GZIP_FROM_BYTES and _takes_gzip():
         body = igzip.compress(body, compresslevel=1)
         response.headers["Content-Encoding"] = "gzip"
     response.set_data(body)
     return response
+
+
+def _takes_gzip() -> bool:
+    return "Accept-Encoding" in request.headers and request.accept_encodings["gzip"] > 0
 
 
 def weak_etag(*parts: object) -> str:
@@ -45,7 +49,7 @@ def weak_etag(*parts: object) -> str:
 def not_modified(etag: str) -> Response | None:
     """The answer 304 when the client already holds this version."""
     asked = request.headers.get("If-None-Match")
-    if asked is None or etag not in {each.strip() for each in asked.split(",")}:
+    if asked is None or not {etag, "*"} & {each.strip() for each in asked.split(",")}:
         return None
     headers = {
         "ETag": etag,

@@ -53,7 +53,8 @@ class Door:
             return path
         words = path[len(_ROOT) + 1 :].split("/")
         if words[0].partition(".")[0] not in RESERVED_IDS and len(words) > 1:
-            environ[JURISDICTION_ID] = words.pop(0)
+            # WSGI gives the bytes of a path as Latin-1 (PEP 3333).
+            environ[JURISDICTION_ID] = words.pop(0).encode("latin-1").decode(errors="replace")
         if words[0] == "test":
             environ[ENVIRONMENT] = words.pop(0)
         return "/".join((_ROOT, *words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from open311.storage.database import Database
 from open311.storage.receipts import StoredToken, find_token
 from open311.storage.scope import MAX_SERVICE_REQUEST_ID, service_request_id_of
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: Columns read for one format, without and with extensions.
 _COLUMNS = {
     ("xml", False): "xml",
@@ -77,7 +79,9 @@ def get_service_request_id(
     Raises:
         NotFound: unknown token.
     """
-    found: StoredToken | None = find_token(database, side.scope, token)
+    found: StoredToken | None = None
+    if _TOKEN.fullmatch(token):  # anything else, NUL say, need not trouble the database
+        found = find_token(database, side.scope, token)
     if found is None:
         raise NotFound("token : ce jeton n'existe pas.", field="token")
     revealed = found.revealed_datetime <= now

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from open311.domain.errors import Forbidden, InvalidFields, InvalidRequest, NotFound, Open311Error
 from open311.domain.media_url import check_media_url
-from open311.domain.request import MAX_DESCRIPTION, MAX_PHOTOS, RequestUpdate
+from open311.domain.request import MAX_DESCRIPTION, MAX_PHOTOS, RequestUpdate, StoredRequest
 from open311.domain.status import STAGE_OF_UPDATE, Stage, Visibility
 from open311.operations.follow_up import Step, take_step
 from open311.operations.installation import Side
@@ -98,15 +98,11 @@ def post_update(
         Forbidden: a status change with a key that is not staff's.
     """
     assert draft.update_id is not None
+    stored = _public_request(connection, side, draft)
+    # Asked behind the request's lock: the same update sent twice at once is kept once.
     earlier = updates.find_update(connection, side.scope, key.api_key_id, draft.update_id)
     if earlier is not None:
         return earlier
-    id_ = read_service_request_id(draft.service_request_id or "")
-    stored = None if id_ is None else requests.find_request(connection, side.scope, id_)
-    if stored is None or stored.request.visibility is not Visibility.PUBLIC:
-        raise NotFound(
-            "service_request_id : cette demande n'existe pas.", field="service_request_id"
-        )
     is_staff = "staff" in key.rights
     if stage is stored.request.stage or (stage is Stage.RECEIVED):
         stage = None  # repeating the present status is a comment
@@ -125,6 +121,16 @@ def post_update(
     )
     service_request_id = stored.request.service_request_id
     return take_step(connection, side, service_request_id, step, public_url=public_url, now=now)
+
+
+def _public_request(connection: Connection, side: Side, draft: UpdateDraft) -> StoredRequest:
+    id_ = read_service_request_id(draft.service_request_id or "")
+    stored = None if id_ is None else requests.find_request(connection, side.scope, id_, lock=True)
+    if stored is None or stored.request.visibility is not Visibility.PUBLIC:
+        raise NotFound(
+            "service_request_id : cette demande n'existe pas.", field="service_request_id"
+        )
+    return stored
 
 
 def _media_faults(draft: UpdateDraft) -> list[Open311Error]:

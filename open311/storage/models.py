@@ -188,7 +188,7 @@ class RequestUpdateRow(Base):
     __tablename__ = "request_update"
     __table_args__ = (
         Index("ix_request_update_feed", "jurisdiction_key", "updated_datetime", "update_key"),
-        UniqueConstraint("api_key_id", "update_id"),
+        UniqueConstraint("jurisdiction_key", "api_key_id", "update_id"),
     )
     update_key: Mapped[int] = mapped_column(Key, primary_key=True)
     jurisdiction_key: Mapped[int] = mapped_column(ForeignKey("jurisdiction.jurisdiction_key"))

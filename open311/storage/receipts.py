@@ -10,12 +10,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from open311.domain.errors import Conflict
 from open311.storage import sql
 from open311.storage.database import Database
 from open311.storage.requests import decoded
 from open311.storage.scope import Scope, service_request_id_of
 from open311.storage.types import from_stored, to_utc_text
 
+#: How long the second of two equal POSTs waits for the first.
+_WAIT_S = 2
+_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
+_EXPIRE = (
+    "DELETE FROM idempotency WHERE api_key_id = :api_key_id AND claim = :claim "
+    "AND created_datetime < :expired"
+)
 _CLAIM = sql.insert("idempotency") + " ON CONFLICT (api_key_id, claim) DO NOTHING"
 
 
@@ -47,10 +55,13 @@ def claim_answer(
     """Take a claim inside this transaction; False when another POST has it already.
 
     On PostgreSQL a POST with the same claim that is still running makes this one wait
-    for its end, up to the transaction's lock_timeout.
+    for its end, up to two seconds (SQLite has one writer: there nobody is in flight).
 
     Args:
         expired: claims made before this moment no longer hold; None = they hold for ever.
+
+    Raises:
+        Conflict: the other one is still running.
     """
     row = {
         "api_key_id": api_key_id,
@@ -60,14 +71,20 @@ def claim_answer(
         "receipt": "{}",
         "created_datetime": to_utc_text(now),
     }
-    if expired is not None:
-        sql.execute(
-            connection,
-            "DELETE FROM idempotency WHERE api_key_id = :api_key_id AND claim = :claim "
-            "AND created_datetime < :expired",
-            row | {"expired": to_utc_text(expired)},
-        )
-    return sql.execute(connection, _CLAIM, row) == 1
+    if connection.dialect.name != "sqlite":
+        sql.execute(connection, f"SET LOCAL lock_timeout = '{_WAIT_S}s'")
+    try:
+        if expired is not None:
+            sql.execute(connection, _EXPIRE, row | {"expired": to_utc_text(expired)})
+        return sql.execute(connection, _CLAIM, row) == 1
+    except Exception as error:
+        if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise Conflict(
+            "Idempotency-Key : la même demande est en cours d'enregistrement ; "
+            "réessayez dans un instant.",
+            retry_after_s=_WAIT_S,
+        ) from error
 
 
 def find_receipt(connection: Connection, api_key_id: str, claim: str) -> StoredReceipt | None:

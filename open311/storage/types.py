@@ -19,7 +19,8 @@ def to_utc_text(value: datetime) -> str:
     """
     if value.tzinfo is None:
         raise ValueError("a datetime without a zone cannot be stored")
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    utc = value.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="seconds") + "Z"  # strftime writes the year 1 as "1"
 
 
 def from_stored(value: datetime | str) -> datetime:

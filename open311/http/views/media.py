@@ -39,10 +39,12 @@ def get_photo(service_request_id: str, name: str) -> Response:
     }
     if stored is None or stored.request.visibility is not Visibility.PUBLIC or name not in names:
         raise NotFound("media : cette photo n'existe pas.")
-    return Response(_chunks(here.media.open(name)), headers=_HEADERS)
+    photo = here.media.open(name)
+    response = Response(_chunks(photo), headers=_HEADERS)
+    response.call_on_close(photo.close)  # a HEAD reads nothing
+    return response
 
 
 def _chunks(photo: BinaryIO) -> Iterator[bytes]:
-    with photo:
-        while chunk := photo.read(_CHUNK_BYTES):
-            yield chunk
+    while chunk := photo.read(_CHUNK_BYTES):
+        yield chunk

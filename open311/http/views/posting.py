@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import threading
 from datetime import timedelta
 from typing import Any
 
 from flask import Response, request
 
-from open311.domain.errors import InvalidRequest, Open311Error
+from open311.domain.errors import InvalidRequest
 from open311.domain.request import Kind, Photo, Reporter, RequestDraft
 from open311.formats import answers
 from open311.formats.fields import Fields
-from open311.formats.photos import prepare_photo
+from open311.formats.photos import Photo as PreparedPhoto
+from open311.formats.photos import prepare_photos
 from open311.formats.schemas import JurisdictionSchema, PostRequestSchema, read
 from open311.http.answers import document
 from open311.http.blueprint import GeoReportBlueprint
@@ -42,8 +42,6 @@ posting = GeoReportBlueprint(
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _REPORTER = tuple(Reporter.__slots__)
-#: Decoding a large photo takes memory: two at a time are enough for two cores.
-_photo_slots = threading.BoundedSemaphore(2)
 
 _IDEMPOTENCY_HEADER = {
     "in": "header",
@@ -67,7 +65,8 @@ def post_request() -> Response:
     idempotency_key = _idempotency_key()
     accepted = _accepted(side, fields)
     claims = _claims(side, key, accepted, idempotency_key)
-    photos = tuple(_stored_photo(content) for content in accepted.draft.photos)
+    # All are good before the first is kept: a refused POST leaves nothing behind.
+    photos = tuple(_kept(photo) for photo in prepare_photos(accepted.draft.photos))
     receipt = here.database.write(
         lambda connection: post_service_request(
             connection,
@@ -150,20 +149,15 @@ def _claims(
         claims.append(Claim(f"key:{idempotency_key}", fingerprint, lives_for))
     references = accepted.draft.attributes.get(key.client_reference or "")
     if references:
-        claims.append(Claim(f"reference:{references[0][:200]}", fingerprint, None))
+        here = side.scope.jurisdiction_key  # one client may number each city on its own
+        claims.append(Claim(f"reference:{here}:{references[0][:200]}", fingerprint, None))
     if key.same_body_window_s:
         lives_for = timedelta(seconds=key.same_body_window_s)
         claims.append(Claim(f"body:{fingerprint}", fingerprint, lives_for))
     return tuple(claims)
 
 
-def _stored_photo(content: bytes) -> Photo:
-    try:
-        with _photo_slots:
-            photo = prepare_photo(content)
-    except Open311Error as error:
-        error.field = error.field or "media"
-        raise
+def _kept(photo: PreparedPhoto) -> Photo:
     media = installation().media
     return Photo(
         name=media.put(photo.content, suffix=".jpg"),

@@ -7,11 +7,13 @@ from typing import Any, cast
 
 from flask import Response
 
+from open311.domain.request_filter import earlier
 from open311.formats import answers
 from open311.formats.schemas import ListUpdatesSchema, PostUpdateSchema, read
 from open311.http.answers import document
 from open311.http.blueprint import GeoReportBlueprint
 from open311.http.context import (
+    answer_format,
     installation,
     key_for,
     posted_fields,
@@ -39,9 +41,11 @@ def list_service_request_updates() -> Response:
     here, side = installation(), side_of(query_fields())
     wanted = cast("dict[str, datetime]", read_query(ListUpdatesSchema, side))
     end = wanted.get("end_date") or here.now()
-    start = wanted.get("start_date") or end - _DEFAULT_WINDOW
+    start = wanted.get("start_date") or earlier(end, _DEFAULT_WINDOW)
     found = list_updates(here.database, side, start, end)
-    return document("service_request_updates", answers.updates(found))
+    return document(
+        "service_request_updates", answers.updates(found, every_photo=answer_format() == "xml")
+    )
 
 
 @updates.at("/servicerequestupdates", root="update_receipt", body=PostUpdateSchema)
@@ -64,7 +68,7 @@ def post_service_request_update() -> Response:
             now=here.now(),
         )
     )
-    return document("service_request_updates", [{"update_id": str(update.update_key)}])
+    return document("service_request_updates", answers.update_receipt(update.update_key))
 
 
 def _draft(values: dict[str, Any]) -> UpdateDraft:

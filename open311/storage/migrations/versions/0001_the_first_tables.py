@@ -186,7 +186,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['jurisdiction_key'], ['jurisdiction.jurisdiction_key'], name=op.f('fk_request_update_jurisdiction_key')),
     sa.ForeignKeyConstraint(['request_key'], ['service_request.request_key'], name=op.f('fk_request_update_request_key')),
     sa.PrimaryKeyConstraint('update_key', name=op.f('pk_request_update')),
-    sa.UniqueConstraint('api_key_id', 'update_id', name=op.f('uq_request_update_api_key_id_update_id'))
+    sa.UniqueConstraint('jurisdiction_key', 'api_key_id', 'update_id', name=op.f('uq_request_update_jurisdiction_key_api_key_id_update_id'))
     )
     with op.batch_alter_table('request_update', schema=None) as batch_op:
         batch_op.create_index('ix_request_update_feed', ['jurisdiction_key', 'updated_datetime', 'update_key'], unique=False)

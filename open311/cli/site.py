@@ -1,0 +1,101 @@
+"""What a command works on: settings, database, jurisdictions, keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from open311.config.settings import Settings
+from open311.domain.errors import Open311Error
+from open311.operations.installation import Installation, Side
+from open311.operations.rerender import rendered_public_url
+from open311.storage import migrate
+from open311.storage.database import Database
+from open311.storage.media import MediaStore, open_media_store
+
+
+def read_settings(**given: str | int | None) -> Settings:
+    """The settings of the environment, with what the command line replaces.
+
+    Raises:
+        ConfigurationError: all faults at once.
+    """
+    environ: dict[str, str] = dict(os.environ)
+    environ |= {
+        f"OPEN311_{name.upper()}": str(value) for name, value in given.items() if value is not None
+    }
+    return Settings.from_environment(environ)
+
+
+def is_given(name: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment itself sets a setting."""
+    key = f"OPEN311_{name.upper()}"
+    return bool(environ.get(key) or environ.get(f"{key}_FILE"))
+
+
+@contextmanager
+def open_database(settings: Settings, *, at_head: bool = True) -> Iterator[Database]:
+    """The database, for commands: each write is a transaction of its own.
+
+    Raises:
+        Open311Error: its schema is not the one this program needs, if that is asked for.
+    """
+    database = Database(settings.database_url, synchronous=settings.sqlite_synchronous)
+    try:
+        if at_head:
+            check_schema(database)
+        yield database
+    finally:
+        database.close()
+
+
+def check_schema(database: Database) -> None:
+    """Refuse a database whose schema is not the one this program needs."""
+    current = migrate.current_revision(database)
+    if current == migrate.head_revision():
+        return
+    if current is None:
+        raise Open311Error("La base est vide : lancez d'abord « open311 db upgrade ».")
+    raise Open311Error(
+        f"Le schéma de la base est à la révision {current}, ce programme demande "
+        f"{migrate.head_revision()} : lancez « open311 db upgrade »."
+    )
+
+
+@contextmanager
+def open_installation(settings: Settings | None = None) -> Iterator[Installation]:
+    """The installation that commands change; its documents keep the server's own address."""
+    settings = settings or read_settings()
+    with open_database(settings) as database:
+        public_url = rendered_public_url(database) or settings.public_url
+        yield Installation(database, media_store(settings), public_url=public_url)
+
+
+def media_store(settings: Settings) -> MediaStore:
+    """Where photos are.
+
+    Raises:
+        Open311Error: the setting names no place that can be opened.
+    """
+    try:
+        return open_media_store(settings.media_url)
+    except ValueError as error:
+        raise Open311Error(f"OPEN311_MEDIA_URL : {error}") from error
+
+
+def find_side(installation: Installation, jurisdiction_id: str | None, *, test: bool) -> Side:
+    """The side that a command names; the only jurisdiction need not be named.
+
+    Raises:
+        Open311Error: none is named and several are served. NotFound: no such one.
+    """
+    environment = "test" if test else "production"
+    served = sorted({id_ for id_, _ in installation.sides})
+    if jurisdiction_id is None and len(served) != 1:
+        raise Open311Error(
+            f"Précisez --jurisdiction : {', '.join(served)}."
+            if served
+            else "Aucune juridiction : lancez « open311 jurisdiction apply FICHIER »."
+        )
+    return installation.side(jurisdiction_id or served[0], environment)

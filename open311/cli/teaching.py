@@ -1,0 +1,143 @@
+"""Commands that speak French: help that teaches, errors that say what to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NoReturn
+
+import click
+from click.exceptions import (
+    BadParameter,
+    FileError,
+    MissingParameter,
+    NoSuchCommand,
+    NoSuchOption,
+    UsageError,
+)
+from sqlalchemy.exc import OperationalError
+
+from open311.config.errors import ConfigurationError, JurisdictionFileError
+from open311.domain.errors import InvalidFields, Open311Error
+
+REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+class TeachingCommand(click.Command):
+    """A command whose help is in French throughout."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line: how the command is written."""
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix="Usage : ")
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """The option --help, explained in French."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.help = "Afficher cette aide et s'arrêter."
+        return option
+
+
+class TeachingGroup(TeachingCommand, click.Group):
+    """A group of commands; the outermost one tells every expected error in a sentence.
+
+    Args:
+        lazy: names of commands and where each is, as `module:attribute`; they are
+            imported when they are asked for.
+    """
+
+    command_class = TeachingCommand
+    group_class = type
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which they are declared, as one meets them."""
+        del ctx
+        present = [name for name, at in self._lazy.items() if find_spec(at.partition(":")[0])]
+        return [*present, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now if it is not yet there."""
+        if cmd_name in self._lazy and cmd_name in self.list_commands(ctx):
+            module, _, attribute = self._lazy[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run a command line; every expected error is a sentence and an exit code."""
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+        except UsageError as error:
+            _say(_usage_sentence(error))
+            sys.exit(MISUSED)
+        except (Open311Error, OperationalError, click.ClickException) as error:
+            _say(_sentence(error))
+            sys.exit(REFUSED)
+        except (click.Abort, KeyboardInterrupt):
+            _say("Interrompu.")
+            sys.exit(INTERRUPTED)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _sentence(error: Exception) -> str:
+    match error:
+        case JurisdictionFileError():
+            return "\n".join((f"{error.path} :", *(f"  {fault}" for fault in error.faults)))
+        case ConfigurationError():
+            return "\n".join(("Réglages à corriger :", *(f"  {each}" for each in error.faults)))
+        case InvalidFields():
+            return "\n".join(each.message for each in error.errors)
+        case Open311Error():
+            return error.message
+        case OperationalError():
+            said = str(error.orig).strip().partition("\n")[0]
+            return f"La base de données ne répond pas (OPEN311_DATABASE_URL) : {said}"
+        case FileError():
+            return f"{error.ui_filename} : ce fichier ne peut pas être ouvert."
+        case click.ClickException():
+            return error.message
+    return str(error)
+
+
+def _usage_sentence(error: UsageError) -> str:
+    where = error.ctx.command_path if error.ctx else "open311"
+    return f"{_usage_fault(error)}\nAide : {where} --help"
+
+
+def _usage_fault(error: UsageError) -> str:
+    match error:
+        case NoSuchOption():
+            return f"L'option {error.option_name} n'existe pas{_close(error.possibilities)}."
+        case NoSuchCommand():
+            return f"La commande {error.command_name} n'existe pas{_close(error.possibilities)}."
+        case MissingParameter():
+            return f"Il manque {_named(error.param)}."
+        case BadParameter():
+            return f"{_named(error.param)} ne convient pas : {error.message}"
+    return error.message
+
+
+def _named(parameter: click.Parameter | None) -> str:
+    if isinstance(parameter, click.Option):
+        return f"l'option {'/'.join(parameter.opts)}"
+    return "une valeur" if parameter is None else str(parameter.make_metavar(_NO_CONTEXT))
+
+
+def _close(possibilities: object) -> str:
+    known = list(possibilities) if isinstance(possibilities, list | tuple) else []
+    return f" ; vouliez-vous dire {' ou '.join(known)} ?" if known else ""
+
+
+_NO_CONTEXT = click.Context(click.Command("open311"))
