@@ -25,7 +25,6 @@ from open311.formats.photos import (
     MAX_SIDE,
     MAX_SIZE_BYTES,
     THUMBNAIL_SIDE,
-    Photo,
     prepare_photo,
     prepare_photos,
 )
@@ -281,11 +280,12 @@ def test_the_jpeg_of_several_pictures_that_phones_make_is_read_as_its_first() ->
 
 @pytest.mark.parametrize("size", [(6000, 1500), (1500, 6000), (3001, 2999), (2500, 1900)])
 def test_bands_show_no_seam(size: tuple[int, int]) -> None:
-    gradient = Image.radial_gradient("L").resize(size)
-    image = Image.merge("RGB", (gradient, ImageOps.invert(gradient), ImageOps.flip(gradient)))
+    noise = Image.effect_noise((size[0] // 3, size[1] // 3), 20).resize(size)
+    image = Image.merge("RGB", (noise, ImageOps.invert(noise), ImageOps.flip(noise)))
     fitted = photos._fitted(size, MAX_SIDE)
     whole = image.resize(fitted, Image.Resampling.LANCZOS)
-    assert gap(photos._painted(image, fitted), whole) <= 1
+    # Pillow chooses which way to scale first by the shape: a level or two of rounding.
+    assert gap(photos._painted(image, fitted), whole) <= 2
 
 
 # --- the same in, the same out ---
@@ -553,8 +553,8 @@ WORST: dict[str, Callable[[], bytes]] = {
         5_479,
         colour=2,
         row=b"abc" * 7_300,
-        extra=png_chunk(b"zTXt", b"k\0\0" + zlib.compress(b"x" * 1_000_000)) * 60
-        + png_chunk(b"iCCP", b"k\0\0" + zlib.compress(b"x" * 1_000_000)) * 60,
+        extra=png_chunk(b"zTXt", b"k\0\0" + zlib.compress(b"x" * 1_000_000)) * 100
+        + png_chunk(b"iCCP", b"k\0\0" + zlib.compress(b"x" * 1_000_000)) * 100,
     ),
     "JPEG 40 Mpx": lambda: saved(_gradient(7_300, 5_479), quality=30),
     "JPEG progressive 40 Mpx": lambda: saved(_gradient(7_300, 5_479), quality=30, progressive=True),
@@ -589,4 +589,4 @@ def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
 
 def test_scans_hidden_in_metadata_or_after_the_end_are_not_counted() -> None:
     fake = b"\xff\xda\0\x02" * 200
-    assert isinstance(prepare_photo(saved(quarters(), comment=fake) + fake), Photo)
+    assert prepare_photo(saved(quarters(), comment=fake) + b"\0\2" + fake).width == 96
