@@ -25,16 +25,14 @@ _COMMANDS = {
 @click.group(cls=TeachingGroup, lazy=_COMMANDS)
 @click.version_option(__version__, prog_name="open311", help="Afficher la version et s'arrêter.")
 def main() -> None:
-    r"""Serveur Open311 GeoReport v2 pour les communes et leurs groupements.
+    """Serveur Open311 GeoReport v2 pour les communes et leurs groupements.
 
     Pour essayer, sans rien régler :
 
-    \b
         open311 demo
 
     Pour installer, dans l'ordre :
 
-    \b
         export OPEN311_DATABASE_URL=sqlite:///open311.sqlite3
         open311 db upgrade
         open311 jurisdiction apply gentilly.fr.toml

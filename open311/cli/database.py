@@ -16,11 +16,10 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    r"""Créer les tables, ou les amener à la version de ce programme.
+    """Créer les tables, ou les amener à la version de ce programme.
 
     Sans effet quand elles y sont déjà. Sauvegardez d'abord une base qui sert.
 
-    \b
         OPEN311_DATABASE_URL=sqlite:///open311.sqlite3 open311 db upgrade
         OPEN311_DATABASE_URL=postgresql://open311@localhost/open311 open311 db upgrade
     """

@@ -59,11 +59,10 @@ def create(
     same_body_window: int,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    r"""Créer une clé et l'afficher, une seule fois.
+    """Créer une clé et l'afficher, une seule fois.
 
-    \b
-        open311 key create --jurisdiction gentilly.fr --label "Application mobile"
-        open311 key create --jurisdiction '*' --right create --right staff --expires-days 365
+    open311 key create --jurisdiction gentilly.fr --label "Application mobile"
+    open311 key create --jurisdiction '*' --right create --right staff --expires-days 365
     """
     with open_installation() as here:
         _check_served(here, jurisdictions)
@@ -93,11 +92,10 @@ def create(
 )  # fmt: skip
 @_json
 def rotate(key_: str, overlap_days: int, as_json: bool) -> None:  # noqa: FBT001
-    r"""Remplacer une clé par une nouvelle qui a les mêmes droits.
+    """Remplacer une clé par une nouvelle qui a les mêmes droits.
 
     CLÉ est l'identifiant montré par « open311 key list », ou la clé elle-même.
 
-    \b
         open311 key rotate 3f9a1c7e2b04 --overlap-days 7
     """
     with open_installation() as here:
@@ -111,10 +109,9 @@ def rotate(key_: str, overlap_days: int, as_json: bool) -> None:  # noqa: FBT001
 @key.command()
 @click.argument("key_", metavar="CLÉ")
 def revoke(key_: str) -> None:
-    r"""Retirer une clé, tout de suite et partout.
+    """Retirer une clé, tout de suite et partout.
 
-    \b
-        open311 key revoke 3f9a1c7e2b04
+    open311 key revoke 3f9a1c7e2b04
     """
     with open_installation() as here:
         old, now = find_key(here.keys, key_), here.now()
@@ -125,10 +122,9 @@ def revoke(key_: str) -> None:
 @key.command(name="list")
 @_json
 def list_(as_json: bool) -> None:  # noqa: FBT001
-    r"""Lister les clés, sans leur secret.
+    """Lister les clés, sans leur secret.
 
-    \b
-        open311 key list --json
+    open311 key list --json
     """
     with open_installation() as here:
         now, keys = here.now(), list(here.keys.values())

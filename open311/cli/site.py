@@ -69,7 +69,8 @@ def open_installation(settings: Settings | None = None) -> Iterator[Installation
     settings = settings or read_settings()
     with open_database(settings) as database:
         public_url = rendered_public_url(database) or settings.public_url
-        yield Installation(database, media_store(settings), public_url=public_url)
+        media = media_store(settings)
+        yield Installation(database, media, public_url=public_url, refresh_s=0)
 
 
 def media_store(settings: Settings) -> MediaStore:

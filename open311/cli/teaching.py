@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
@@ -13,7 +15,6 @@ from click.exceptions import (
     BadParameter,
     FileError,
     MissingParameter,
-    NoSuchCommand,
     NoSuchOption,
     UsageError,
 )
@@ -26,7 +27,14 @@ REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
 
 
 class TeachingCommand(click.Command):
-    """A command whose help is in French throughout."""
+    """A command whose help is in French throughout; its indented lines are examples."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        paragraphs = inspect.cleandoc(self.help or "").split("\n\n")
+        self.help = "\n\n".join(
+            f"\b\n{each}" if each.startswith(" ") else each for each in paragraphs
+        )
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line: how the command is written."""
@@ -50,10 +58,9 @@ class TeachingGroup(TeachingCommand, click.Group):
     """
 
     command_class = TeachingCommand
-    group_class = type
 
     def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, subcommand_metavar="COMMANDE …", **kwargs)
         self._lazy = lazy or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -62,6 +69,13 @@ class TeachingGroup(TeachingCommand, click.Group):
         present = [name for name, at in self._lazy.items() if find_spec(at.partition(":")[0])]
         return [*present, *self.commands]
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, each with the first sentence of its help."""
+        named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commandes"):
+            rows = [(name, command.get_short_help_str(200)) for name, command in named if command]
+            formatter.write_dl(rows)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now if it is not yet there."""
         if cmd_name in self._lazy and cmd_name in self.list_commands(ctx):
@@ -69,6 +83,15 @@ class TeachingGroup(TeachingCommand, click.Group):
             command: click.Command = getattr(import_module(module), attribute)
             return command
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that a line names, or a sentence with the nearest names."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            close = get_close_matches(args[0], self.list_commands(ctx))
+            raise UsageError(f"La commande {args[0]} n'existe pas{_close(close)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a command line; every expected error is a sentence and an exit code."""
@@ -94,21 +117,21 @@ def _say(text: str) -> None:
 def _sentence(error: Exception) -> str:
     match error:
         case JurisdictionFileError():
-            return "\n".join((f"{error.path} :", *(f"  {fault}" for fault in error.faults)))
+            return _listed(f"{error.path} :", error.faults)
         case ConfigurationError():
-            return "\n".join(("Réglages à corriger :", *(f"  {each}" for each in error.faults)))
+            return _listed("Réglages à corriger :", error.faults)
         case InvalidFields():
             return "\n".join(each.message for each in error.errors)
-        case Open311Error():
-            return error.message
         case OperationalError():
             said = str(error.orig).strip().partition("\n")[0]
             return f"La base de données ne répond pas (OPEN311_DATABASE_URL) : {said}"
         case FileError():
             return f"{error.ui_filename} : ce fichier ne peut pas être ouvert."
-        case click.ClickException():
-            return error.message
-    return str(error)
+    return str(getattr(error, "message", error))
+
+
+def _listed(head: str, lines: Iterable[str]) -> str:
+    return "\n".join((head, *(f"  {line}" for line in lines)))
 
 
 def _usage_sentence(error: UsageError) -> str:
@@ -119,9 +142,7 @@ def _usage_sentence(error: UsageError) -> str:
 def _usage_fault(error: UsageError) -> str:
     match error:
         case NoSuchOption():
-            return f"L'option {error.option_name} n'existe pas{_close(error.possibilities)}."
-        case NoSuchCommand():
-            return f"La commande {error.command_name} n'existe pas{_close(error.possibilities)}."
+            return f"L'option {error.option_name} n'existe pas{_close(error.possibilities)}"
         case MissingParameter():
             return f"Il manque {_named(error.param)}."
         case BadParameter():
@@ -137,7 +158,7 @@ def _named(parameter: click.Parameter | None) -> str:
 
 def _close(possibilities: object) -> str:
     known = list(possibilities) if isinstance(possibilities, list | tuple) else []
-    return f" ; vouliez-vous dire {' ou '.join(known)} ?" if known else ""
+    return f" ; vouliez-vous dire {' ou '.join(known)} ?" if known else "."
 
 
 _NO_CONTEXT = click.Context(click.Command("open311"))

@@ -221,6 +221,11 @@ class Settings:
         return self.database_url.startswith("sqlite")
 
     @property
+    def accepts_loss(self) -> bool:
+        """Whether durability was given up on purpose, for an experiment."""
+        return self.is_sqlite and self.sqlite_synchronous not in {"FULL", "EXTRA"}
+
+    @property
     def thread_count(self) -> int:
         """Threads per server process, decided."""
         return self.threads or (16 if self.is_sqlite else 4)
@@ -232,7 +237,7 @@ class Settings:
     def warnings(self) -> list[str]:
         """What is allowed but dangerous: to be said loudly at start, in French."""
         said = []
-        if self.is_sqlite and self.sqlite_synchronous not in {"FULL", "EXTRA"}:
+        if self.accepts_loss:
             said.append(
                 f"OPEN311_SQLITE_SYNCHRONOUS={self.sqlite_synchronous} : une coupure de courant "
                 "PERDRA des signalements déjà accusés. Réservé aux essais de durabilité."

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-import structlog
-from flask import Flask, Response, g, request
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from open311 import __version__
 from open311.config.settings import Settings
 from open311.http.blueprint import GeoReportApi
-from open311.http.door import PATH, Door
+from open311.http.door import Door
 from open311.http.errors import register_error_answers
+from open311.http.fast_lane import FastLane
 from open311.http.openapi import API_OPTIONS, add_document_schemas, complete_document
 from open311.http.views.discovery import discovery
 from open311.http.views.media import media
@@ -27,8 +26,6 @@ from open311.operations.installation import Installation
 
 _GEOREPORT = (discovery, services, requests, posting, updates)
 _PLAIN = (media, operation, pages, swagger_ui)
-
-_access_log = structlog.get_logger("open311.access")
 
 
 def create_app(settings: Settings, installation: Installation) -> Flask:
@@ -49,8 +46,6 @@ def create_app(settings: Settings, installation: Installation) -> Flask:
     app.extensions["open311"] = installation
     register_error_answers(app)
     _register_views(app)
-    app.before_request(_start_clock)
-    app.after_request(_finish)
     _wrap(app, settings)
     return app
 
@@ -66,51 +61,10 @@ def _register_views(app: Flask) -> None:
 
 
 def _wrap(app: Flask, settings: Settings) -> None:
-    wrapped: Any = Door(app.wsgi_app)
+    lane = FastLane(app.wsgi_app, app.extensions["open311"])
+    # Above INFO no request pays for its line.
+    wrapped: Any = Door(lane, log_access=settings.log_level in ("DEBUG", "INFO"))
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         wrapped = ProxyFix(wrapped, x_for=count, x_proto=count, x_host=count)
     app.wsgi_app = wrapped  # type: ignore[method-assign]
-
-
-def _start_clock() -> None:
-    g.started = time.perf_counter()
-
-
-def _finish(response: Response) -> Response:
-    """Headers that every answer carries, and one log line without personal data."""
-    headers = response.headers
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    if request.environ[PATH].startswith("/open311"):
-        headers["Access-Control-Allow-Origin"] = "*"
-        headers["Access-Control-Expose-Headers"] = _EXPOSED
-        if request.method == "OPTIONS":
-            headers["Access-Control-Allow-Methods"] = headers.get("Allow", "GET")
-            headers["Access-Control-Allow-Headers"] = _ALLOWED
-            headers["Access-Control-Max-Age"] = "86400"
-    elif response.mimetype == "text/html":
-        headers["Content-Security-Policy"] = _PAGE_POLICY
-    _access_log.info(
-        "request",
-        method=request.method,
-        path=request.environ[PATH],
-        status=response.status_code,
-        duration_ms=round((time.perf_counter() - g.started) * 1000, 2) if "started" in g else None,
-        jurisdiction_id=g.get("jurisdiction_id"),
-        api_key_id=g.get("api_key_id"),
-    )
-    return response
-
-
-_EXPOSED = (
-    "ETag, Link, Retry-After, X-Page-Size, X-Page-Count, X-Result-Count, X-Next-Page-URL, "
-    "X-Previous-Page-URL, X-Next-Cursor, X-Withdrawn-Ids"
-)
-_ALLOWED = "Authorization, Content-Type, Idempotency-Key, If-None-Match"
-#: Swagger UI needs its own scripts and styles, and inline ones of its page.
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
-)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -74,9 +75,7 @@ def _keep(database: Database, text: str) -> None:
     database.write(lambda connection: catalogue.put_rendered_for(connection, text))
 
 
-def _rerender_from(
-    installation: Installation, side: Side, after: int
-) -> Iterator[tuple[int, int]]:
+def _rerender_from(installation: Installation, side: Side, after: int) -> Iterator[tuple[int, int]]:
     """Steps over one side's requests behind a storage key: (last key, documents written)."""
     database, public_url = installation.database, installation.public_url
     first = side.scope.request_key(0)
@@ -91,7 +90,7 @@ def _rerender_from(
         if not batch:
             return
         if stale:
-            database.write(lambda c, stale=stale: _write(c, side, stale, public_url))
+            database.write(partial(_write, side=side, stale=stale, public_url=public_url))
         id_ = batch[-1].request.service_request_id
         yield side.scope.request_key(id_), len(stale)
         time.sleep(time.monotonic() - started)  # as much time for the others

@@ -65,6 +65,17 @@ def cursor_epoch(database: Database) -> int:
     return int(found[0]) if found else 0
 
 
+def rendered_for(database: Database) -> str:
+    """What the stored documents were rendered for; empty before the first start."""
+    found = database.first("SELECT rendered_for FROM installation")
+    return str(found[0]) if found else ""
+
+
+def put_rendered_for(connection: Connection, text: str) -> None:
+    """Note what the stored documents are rendered for."""
+    sql.execute(connection, "UPDATE installation SET rendered_for = :text", {"text": text})
+
+
 def bump_configuration(connection: Connection) -> None:
     """Make every process read jurisdictions and keys again."""
     sql.execute(
@@ -82,6 +93,23 @@ def list_jurisdictions(database: Database) -> list[StoredJurisdiction]:
         StoredJurisdiction(Scope(row[0], row[1]), row[2], decoded(row[3]), from_stored(row[4]))
         for row in found
     ]
+
+
+def find_jurisdiction(
+    connection: Connection, jurisdiction_id: str
+) -> tuple[dict[str, Any], datetime] | None:
+    """The document in force and its changeset, or None.
+
+    Whoever asks is about to change it: others that would wait for this transaction.
+    """
+    sql.execute(connection, "UPDATE installation SET id = id")
+    found = sql.first(
+        connection,
+        "SELECT document, changeset FROM jurisdiction "
+        "WHERE jurisdiction_id = :jurisdiction_id AND environment = 'production'",
+        {"jurisdiction_id": jurisdiction_id},
+    )
+    return None if found is None else (decoded(found[0]), from_stored(found[1]))
 
 
 def put_jurisdiction(

@@ -72,6 +72,19 @@ def document_row(
     }
 
 
+def find_document(
+    connection: Connection, scope: Scope, service_request_id: int
+) -> PublicDocument | None:
+    """What the public reads of a request now, or None."""
+    found = sql.first(
+        connection,
+        "SELECT xml, json, xml_extension, json_extension FROM public_document "
+        "WHERE request_key = :request_key",
+        {"request_key": scope.request_key(service_request_id)},
+    )
+    return None if found is None else PublicDocument(*(bytes(part) for part in found))
+
+
 def next_change(connection: Connection, scope: Scope) -> int:
     """Count one change of the jurisdiction, and give its place in the stream of changes.
 

@@ -22,7 +22,7 @@ def healthz() -> Response:
 @operation.get("/readyz")
 def readyz() -> Response:
     """The database can be written, its schema is ours, and the disk has room."""
-    faults = check_readiness(installation().database)
+    faults = check_readiness(installation().database, accepts_loss=settings().accepts_loss)
     free = shutil.disk_usage(_data_folder()).free
     if free < settings().min_free_disk_bytes:
         faults.append(f"disk: {free // 2**20} MiB free")

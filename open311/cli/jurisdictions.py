@@ -1,0 +1,106 @@
+"""open311 jurisdiction: territories and catalogues, from their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from open311.cli.site import open_installation
+from open311.cli.teaching import TeachingGroup
+from open311.config.errors import JurisdictionFileError
+from open311.config.jurisdiction_file import read_jurisdiction_file
+from open311.domain.errors import Open311Error
+from open311.operations.installation import Installation
+from open311.operations.jurisdictions import Applied, apply_jurisdiction
+from open311.operations.rerender import rerender_side
+
+_files = click.argument(
+    "files", nargs=-1, required=True, metavar="FICHIER…", type=click.Path(path_type=Path)
+)
+
+
+@click.group(cls=TeachingGroup)
+def jurisdiction() -> None:
+    """Vérifier, appliquer et lister les fichiers de juridiction (TOML)."""
+
+
+@jurisdiction.command()
+@_files
+def check(files: tuple[Path, ...]) -> None:
+    """Vérifier des fichiers ; aucune base n'est nécessaire, rien n'est changé.
+
+    Toutes les fautes sont dites à la fois, chacune avec sa clé.
+
+        open311 jurisdiction check gentilly.fr.toml nogent-sur-marne.fr.toml
+    """
+    for path, document in _checked(files):
+        count = len(document["services"])
+        click.echo(f"{path} : {document['name']}, {count} services, aucune faute.")
+
+
+@jurisdiction.command()
+@_files
+def apply(files: tuple[Path, ...]) -> None:
+    """Mettre des fichiers en vigueur, tous ou aucun, et dire ce qui change.
+
+    Appliquer deux fois le même fichier ne change rien. Un service qui a quitté le
+    fichier est retiré : ses demandes restent. Le serveur suit dans la seconde.
+
+        open311 jurisdiction apply gentilly.fr.toml
+    """
+    documents = [document for _, document in _checked(files)]
+    with open_installation() as here:
+        now = here.now()
+        for applied in here.database.write(
+            lambda connection: [apply_jurisdiction(connection, each, now=now) for each in documents]
+        ):
+            _tell(applied)
+            if applied.renames:
+                _rerender(here, applied)
+
+
+@jurisdiction.command(name="list")
+def list_() -> None:
+    """Lister les juridictions servies.
+
+    open311 jurisdiction list
+    """
+    with open_installation() as here:
+        sides = [side for side in here.sides.values() if not side.scope.is_test]
+    for side in sides:
+        about = side.jurisdiction
+        offered = sum(1 for service in about.services.values() if not service.withdrawn)
+        code = about.insee or about.siren or "-"
+        click.echo(f"{about.jurisdiction_id:<24} {code:<10} {offered:>3} services  {about.name}")
+
+
+def _checked(files: tuple[Path, ...]) -> list[tuple[Path, dict[str, Any]]]:
+    """Every file with its document; the faults of all files together."""
+    documents, faulty = [], []
+    for path in files:
+        try:
+            documents.append((path, read_jurisdiction_file(path)))
+        except JurisdictionFileError as error:
+            faulty.append(error)
+    if len(faulty) == 1:
+        raise faulty[0]
+    if faulty:
+        raise Open311Error("\n".join(f"{e.path} : {each}" for e in faulty for each in e.faults))
+    return documents
+
+
+def _tell(applied: Applied) -> None:
+    click.echo(f"{applied.jurisdiction_id} : {'appliqué' if applied.differences else 'inchangé'}.")
+    for line in applied.differences:
+        click.echo(f"  {line}")
+
+
+def _rerender(here: Installation, applied: Applied) -> None:
+    """Bring the documents of requests to the new words, behind the committed file."""
+    for environment in ("production", "test"):
+        side = here.side(applied.jurisdiction_id, environment)
+        count = sum(rerender_side(here, side))
+        if count:
+            click.echo(f"  {count} demandes ({environment}) portent les nouveaux noms.")
