@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ALIASES: Final = {"address": "address_string", "deviceid": "device_id"}
 
 # Text in which line breaks mean something; attribute values are the others.
-_MULTILINE: Final = frozenset({"description"})
+_MULTILINE: Final = frozenset({"description", "status_notes"})
 # attribute[CODE], attribute[CODE][], attribute[CODE][0]
 _ATTRIBUTE: Final = re.compile(r"attribute\[([^\[\]]{1,200})\](?:\[[0-9]*\])?")
 
@@ -31,7 +31,7 @@ class Fields:
     """What one source (a query string or a body) says, or both merged.
 
     Text is clean (:func:`open311.formats.text.clean_text`), on one line except
-    for ``description`` and attributes; blank values are not there at all.
+    for free texts and attributes; blank values are not there at all.
 
     Attributes:
         texts: the values of each name, in order; every tuple holds at least one.

@@ -17,6 +17,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from open311.domain.errors import InvalidRequest, Open311Error
 from open311.domain.request import Kind
 from open311.domain.request_filter import MAX_OFFSET, MAX_PAGE_SIZE, Box
+from open311.domain.status import Visibility
 from open311.formats.datetimes import parse_datetime
 from open311.formats.fields import Fields
 from open311.formats.numbers import parse_coordinate, parse_decimal, parse_integer
@@ -177,6 +178,7 @@ def _box(value: str, name: str, _timezone: ZoneInfo) -> Box:
 
 
 KINDS = tuple(str(kind) for kind in Kind)
+_VISIBILITIES = tuple(str(each) for each in Visibility if each is not Visibility.ERASED)
 _anything = _text(2000)
 
 
@@ -256,6 +258,26 @@ class PostRequestSchema(JurisdictionSchema):
     service_object_id = Parameter(_text(100), "Id of an asset, with `service_object_type`.")
     service_object_type = Parameter(_text(200), "What the asset id refers to.")
     channel = Parameter(_text(40), "How it came (`web`, `android`…).")
+
+
+class ImportSchema(PostRequestSchema):
+    """One record of an imported file: what a client posts, and the request's past."""
+
+    service_request_id = Parameter(_text(300), "Its id where it comes from.")
+    service_name = Parameter(_text(300), "Names the service where there is no code.")
+    status = Parameter(_text(60), "`open`, `closed`, or a word of the server it comes from.")
+    detailed_status = Parameter(_text(60), "CitySDK's status; stands over `status`.")
+    stage = Parameter(_text(60), "Our own stage; stands over both.")
+    duplicate = Parameter(_flag, "Closed because it was already known.")
+    status_notes = Parameter(_text(4_000), "Why it has this status.")
+    requested_datetime = Parameter(_datetime, "When it was made.")
+    updated_datetime = Parameter(_datetime, "When it changed last.")
+    closed_datetime = Parameter(_datetime, "When it was closed.")
+    expected_datetime = Parameter(_datetime, "When it should be done.")
+    agency_responsible = Parameter(_text(300), "The responsible body.")
+    service_notice = Parameter(_text(2_000), "What the reporter was told.")
+    is_staff = Parameter(_flag, "Made by staff.")
+    visibility = Parameter(_choice(*_VISIBILITIES), "Who may read it.")
 
 
 class ListUpdatesSchema(JurisdictionSchema):
