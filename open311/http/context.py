@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import cast
 
-from flask import current_app, g, request
+from flask import current_app, request
 
 from open311.config.settings import Settings
 from open311.domain.errors import InvalidFields, NotFound
@@ -13,6 +13,7 @@ from open311.formats.fields import Fields
 from open311.formats.forms import parse_body, parse_query
 from open311.formats.schemas import GeoReportSchema, Reading, read
 from open311.http import door
+from open311.http.language import accepted_language, primary_subtag
 from open311.operations.installation import Installation, Side
 from open311.operations.keys import authenticate
 from open311.storage.catalogue import StoredKey
@@ -61,7 +62,7 @@ def side_of(fields: Fields) -> Side:
             f"jurisdiction_id : « {named[:80]} » n'est pas servie à cette adresse.",
             field="jurisdiction_id",
         )
-    g.jurisdiction_id = side.jurisdiction.jurisdiction_id
+    request.environ[door.LOGGED_JURISDICTION_ID] = side.jurisdiction.jurisdiction_id
     return side
 
 
@@ -83,7 +84,7 @@ def key_for(side: Side, fields: Fields, right: str) -> StoredKey:
         environment=side.scope.environment,
         now=installation().now(),
     )
-    g.api_key_id = key.api_key_id
+    request.environ[door.LOGGED_API_KEY_ID] = key.api_key_id
     return key
 
 
@@ -107,10 +108,8 @@ def _read_query(kind: type[GeoReportSchema], query_string: str, side: Side) -> R
 def locale_of(side: Side, fields: Fields) -> str:
     """The language of names: `locale`, else Accept-Language, else the jurisdiction's (X-17)."""
     asked = fields.many("locale")
-    wanted = (asked[0] if asked else "").replace("_", "-").split("-")[0].lower()
     languages = side.jurisdiction.languages
-    if wanted in languages:
-        return wanted
-    if wanted or not request.accept_languages:
-        return side.jurisdiction.language
-    return request.accept_languages.best_match(languages) or side.jurisdiction.language
+    if asked:
+        wanted = primary_subtag(asked[0])
+        return wanted if wanted in languages else side.jurisdiction.language
+    return accepted_language(languages) or side.jurisdiction.language

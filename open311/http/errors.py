@@ -11,6 +11,7 @@ from open311.formats import answers
 from open311.formats.documents import CONTENT_TYPES, write_document
 from open311.formats.error_texts import in_english
 from open311.http import door
+from open311.http.language import accepted_language
 
 _log = structlog.get_logger("open311")
 
@@ -89,6 +90,4 @@ def _wants_english() -> bool:
     query = request.environ.get("QUERY_STRING", "")
     if "locale=" in query:
         return any(part.lower().startswith("locale=en") for part in query.split("&"))
-    return bool(request.accept_languages) and (
-        request.accept_languages.best_match(["fr", "en"], default="fr") == "en"
-    )
+    return accepted_language(("fr", "en")) == "en"

@@ -13,7 +13,7 @@ from open311.formats.filters import request_filter, write_cursor
 from open311.formats.public_documents import RENDERER_VERSION
 from open311.formats.schemas import ListRequestsSchema, OneRequestSchema
 from open311.http import door
-from open311.http.answers import answer, not_modified, weak_etag
+from open311.http.answers import answer, etag_of, not_modified, weak_etag
 from open311.http.blueprint import GeoReportBlueprint
 from open311.http.context import (
     answer_format,
@@ -23,6 +23,7 @@ from open311.http.context import (
     settings,
     side_of,
 )
+from open311.http.fast_lane import remember
 from open311.operations import read_service_requests as operations
 from open311.operations.installation import Side
 from open311.storage.request_lists import count_documents, version_of
@@ -49,12 +50,18 @@ def list_service_requests() -> Response:
     side = side_of(query_fields())
     values = read_query(ListRequestsSchema, side)
     wanted = request_filter(values, _possible_ids(values))
-    wanted = wanted.within_window(installation().now(), clamp=settings().wide_span == "clamp")
     if wanted.cursor is not None:
         return _changes(side, wanted)
-    version = version_of(installation().database, side.scope, wanted)
-    etag = weak_etag(version, request.environ.get("QUERY_STRING"), *_identity(side))
-    return not_modified(etag) or _page(side, wanted, etag)
+    here, clamp = installation(), settings().wide_span == "clamp"
+    identity = (request.environ.get("QUERY_STRING"), *_identity(side))
+
+    def etag_now() -> str:
+        windowed = wanted.within_window(here.now(), clamp=clamp)
+        return weak_etag(version_of(here.database, side.scope, windowed), *identity)
+
+    etag = etag_now()
+    remember(request.environ, etag_now)
+    return not_modified(etag) or _page(side, wanted.within_window(here.now(), clamp=clamp), etag)
 
 
 @requests.at(
@@ -70,7 +77,7 @@ def get_service_request(service_request_id: str) -> Response:
     body = operations.get_service_request(
         installation().database, side, service_request_id, answer_format(), extensions=extensions
     )
-    etag = weak_etag(body)
+    etag = etag_of(body)
     return not_modified(etag) or answer(body, answer_format(), etag=etag)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from open311.domain.errors import InvalidRequest
 from open311.formats import answers
 from open311.formats.documents import write_document
 from open311.formats.schemas import JurisdictionSchema, ListServicesSchema
-from open311.http.answers import answer, not_modified, weak_etag
+from open311.http.answers import answer, etag_of, not_modified
 from open311.http.blueprint import GeoReportBlueprint
 from open311.http.context import answer_format, locale_of, query_fields, read_query, side_of
+from open311.http.fast_lane import remember
 from open311.operations.installation import Side
 
 services = GeoReportBlueprint(
@@ -54,7 +55,8 @@ def _kept(side: Side, service_code: str | None, locale: str) -> Response:
 
 
 def _answer(body: bytes) -> Response:
-    etag = weak_etag(body)
+    etag = etag_of(body)
+    remember(request.environ, lambda: etag, keep_body=True)
     return not_modified(etag) or answer(body, answer_format(), etag=etag)
 
 
