@@ -1,0 +1,43 @@
+"""The checks, one function per clause; importing this package registers them all."""
+
+from open311_conformance.checks import (
+    definitions,
+    discovery,
+    encoding,
+    errors,
+    ext_lists,
+    ext_ours,
+    ext_posts,
+    filters,
+    formats,
+    jurisdiction,
+    post,
+    post_attributes,
+    post_reporter,
+    post_text,
+    requests,
+    services,
+    tokens,
+    windows,
+)
+
+__all__ = [
+    "definitions",
+    "discovery",
+    "encoding",
+    "errors",
+    "ext_lists",
+    "ext_ours",
+    "ext_posts",
+    "filters",
+    "formats",
+    "jurisdiction",
+    "post",
+    "post_attributes",
+    "post_reporter",
+    "post_text",
+    "requests",
+    "services",
+    "tokens",
+    "windows",
+]

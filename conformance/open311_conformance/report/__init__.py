@@ -1,0 +1,1 @@
+"""Reports: terminal, JSON, JUnit XML, one HTML page, a badge."""
