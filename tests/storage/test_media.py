@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,9 +18,8 @@ import pytest
 
 from open311.domain.errors import NotFound, Unavailable
 from open311.storage.media import DiskMediaStore, MediaStore, open_media_store
-from open311.storage.media_s3 import s3_client
+from tests.s3_server import S3Server, started_s3_server, use_credentials
 
-NANIO = [sys.executable, "-m", "nanio", "serve", "--host", "127.0.0.1"]
 HOSTILE_NAMES = [
     "",
     ".",
@@ -48,74 +45,16 @@ HOSTILE_NAMES = [
 HOSTILE_SUFFIXES = ["", "jpg", ".", "..", "/.jpg", ".jpg/", ".JPG", ".j p", ".jpg\n", "." + "a" * 9]
 
 
-# --- a real S3 server, which refuses wrong secrets ---
-
-
-class S3Server:
-    """A started nanio and the bucket that the tests use."""
-
-    def __init__(self, endpoint_url: str, folder: Path) -> None:
-        self.endpoint_url = endpoint_url
-        self.folder = folder
-        self.bucket = "photos"
-
-    def url(self, prefix: str = "", bucket: str | None = None) -> str:
-        bucket = bucket or self.bucket
-        return f"s3://{bucket}/{prefix}?endpoint_url={self.endpoint_url}&region=us-east-1"
-
-
-def _use_credentials(monkeypatch: pytest.MonkeyPatch, secret: str, key: str = "mairie") -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 @pytest.fixture(scope="module")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    folder = tmp_path_factory.mktemp("nanio")
-    log = folder / "log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [*NANIO, "--port", str(_free_port()), "--data-dir", str(folder / "buckets")],
-            stderr=output,
-            stdout=output,
-            env=os.environ | {"NANIO_ACCESS_KEY": "mairie", "NANIO_SECRET_KEY": "bon-secret"},
-        )
-    try:
-        started = S3Server(_announced_address(server, log), folder / "buckets")
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            _use_credentials(monkeypatch, "bon-secret")
-            client = s3_client(endpoint_url=started.endpoint_url, region="us-east-1")
-            client.create_bucket(Bucket=started.bucket)
-            client.close()
-        yield started
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def _announced_address(server: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and server.poll() is None:
-        if found := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text()):
-            return found[1]
-        time.sleep(0.05)
-    pytest.fail(f"nanio did not start:\n{log.read_text()}")
+    with started_s3_server(tmp_path_factory.mktemp("nanio")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def s3_stores(s3_server: S3Server) -> Iterator[dict[str, MediaStore]]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        _use_credentials(monkeypatch, "bon-secret")
+        use_credentials(monkeypatch)
         stores = {
             "s3": open_media_store(s3_server.url()),
             "s3 with a prefix": open_media_store(s3_server.url("ville/photos")),
@@ -375,7 +314,7 @@ CALLS: list[Callable[[MediaStore], object]] = [
 def test_wrong_credentials_are_told_as_such(
     s3_server: S3Server, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    _use_credentials(monkeypatch, "mauvais-secret", key)
+    use_credentials(monkeypatch, "mauvais-secret", key)
     store = open_media_store(s3_server.url())
     for call in CALLS:
         with pytest.raises(Unavailable, match="refuse"):
@@ -384,7 +323,7 @@ def test_wrong_credentials_are_told_as_such(
 
 
 def test_a_store_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    _use_credentials(monkeypatch, "bon-secret")
+    use_credentials(monkeypatch)
     store = open_media_store("s3://photos?endpoint_url=http://127.0.0.1:9&region=fr")
     for call in CALLS:
         with pytest.raises(Unavailable, match="injoignable"):
@@ -395,7 +334,7 @@ def test_a_store_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -
 def test_a_bucket_that_does_not_exist_is_told(
     s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _use_credentials(monkeypatch, "bon-secret")
+    use_credentials(monkeypatch)
     store = open_media_store(s3_server.url(bucket="absent"))
     with pytest.raises(Unavailable):
         store.put(b"a photo", suffix=".jpg")
@@ -403,7 +342,7 @@ def test_a_bucket_that_does_not_exist_is_told(
 
 
 def test_a_prefix_keeps_photos_apart(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    _use_credentials(monkeypatch, "bon-secret")
+    use_credentials(monkeypatch)
     ours, theirs = (open_media_store(s3_server.url(prefix)) for prefix in ("a/b", "a/bc"))
     name = ours.put(b"a photo", suffix=".jpg")
     assert (s3_server.folder / "photos" / "a" / "b" / name).read_bytes() == b"a photo"
