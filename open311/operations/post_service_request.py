@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,8 +14,6 @@ from open311.domain.attributes import validate_attributes
 from open311.domain.errors import InvalidFields, InvalidRequest, KeyReused, Open311Error
 from open311.domain.media_url import check_media_url
 from open311.domain.request import (
-    MAX_DESCRIPTION,
-    MAX_PHOTOS,
     Answer,
     Photo,
     Receipt,
@@ -27,6 +24,13 @@ from open311.domain.request import (
 )
 from open311.domain.service import Service, ServiceType
 from open311.domain.status import Stage, Visibility
+from open311.operations.draft_rules import (
+    Faults,
+    check_description,
+    check_object,
+    check_photos,
+    check_place,
+)
 from open311.operations.installation import Side
 from open311.operations.publishing import publish_document
 from open311.storage import receipts, requests, updates
@@ -76,14 +80,14 @@ def accept_request(
     Raises:
         InvalidFields: every fault found, together (C-134).
     """
-    found = _Faults(faults)
+    found = Faults(faults)
     service: Service | None = None
     answers: tuple[Answer, ...] = ()
     with found.gathered():
         service = _service_of(side, draft)
     with found.gathered():
-        _check_place(side, draft, service, names_at)
-    for check in (_check_description, _check_object, _check_photos):
+        check_place(side, draft, service, names_at)
+    for check in (check_description, check_object, check_photos):
         with found.gathered():
             check(draft)
     if service is not None:
@@ -146,88 +150,10 @@ def fingerprint_of(side: Side, draft: RequestDraft) -> str:
     return hashlib.sha256(repr(sorted(asked.items())).encode(errors="replace")).hexdigest()
 
 
-class _Faults(list[Open311Error]):
-    """Faults as they are found, one for each field (lat and long are one)."""
-
-    @contextmanager
-    def gathered(self) -> Iterator[None]:
-        """Keep what is refused inside, and go on."""
-        try:
-            yield
-        except InvalidFields as error:
-            self._keep(error.errors)
-        except Open311Error as error:
-            self._keep([error])
-
-    def _keep(self, errors: Iterable[Open311Error]) -> None:
-        known = {_PLACE.get(error.field or "", error.field) for error in self}
-        self += [each for each in errors if _PLACE.get(each.field or "", each.field) not in known]
-
-
-_PLACE = {"lat": "lat", "long": "lat"}
-
-
 def _service_of(side: Side, draft: RequestDraft) -> Service:
     if not draft.service_code:
         raise InvalidRequest("service_code : ce paramètre est obligatoire.", field="service_code")
     return side.jurisdiction.service(draft.service_code)
-
-
-def _check_place(
-    side: Side,
-    draft: RequestDraft,
-    service: Service | None,
-    names_at: Callable[[float, float], list[str]],
-) -> None:
-    if (draft.lat is None) != (draft.long is None):
-        missing = "lat" if draft.lat is None else "long"
-        raise InvalidRequest(
-            f"{missing} : lat et long vont ensemble, il en manque un.", field=missing
-        )
-    if draft.lat is None or draft.long is None:
-        if not (draft.address or draft.address_id):
-            raise InvalidRequest(
-                "lat, long : indiquez une position (lat et long), une adresse "
-                "(address_string) ou un identifiant d'adresse (address_id).",
-                field="lat",
-            )
-        return
-    jurisdiction = side.jurisdiction
-    if jurisdiction.outside == "refuse" and not jurisdiction.boundary.contains(
-        draft.lat, draft.long
-    ):
-        others = " ; ".join(names_at(draft.lat, draft.long))
-        hint = f" Elle relève de : {others}." if others else ""
-        raise InvalidRequest(
-            f"lat, long : cette position est hors du territoire de {jurisdiction.name}.{hint}",
-            field="lat",
-        )
-    if service is not None and service not in jurisdiction.services_at(draft.lat, draft.long):
-        raise InvalidRequest(
-            "service_code : ce service n'est pas proposé à cet endroit.", field="service_code"
-        )
-
-
-def _check_description(draft: RequestDraft) -> None:
-    if draft.description is not None and len(draft.description) > MAX_DESCRIPTION:
-        raise InvalidRequest(
-            f"description : {len(draft.description)} caractères reçus, "
-            f"{MAX_DESCRIPTION} au plus sont acceptés.",
-            field="description",
-        )
-
-
-def _check_object(draft: RequestDraft) -> None:
-    if (draft.service_object_id is None) != (draft.service_object_type is None):
-        raise InvalidRequest(
-            "service_object_id, service_object_type : ces paramètres vont ensemble.",
-            field="service_object_id",
-        )
-
-
-def _check_photos(draft: RequestDraft) -> None:
-    if len(draft.photos) + len(draft.media_urls) > MAX_PHOTOS:
-        raise InvalidRequest(f"media : {MAX_PHOTOS} photos au plus par demande.", field="media")
 
 
 def _answered(
