@@ -17,7 +17,7 @@ from open311.storage.scope import MAX_SERVICE_REQUEST_ID, service_request_id_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: Columns read for one format, without and with extensions.
-_COLUMNS = {
+DOCUMENT_COLUMNS = {
     ("xml", False): "xml",
     ("xml", True): "xml, xml_extension",
     ("json", False): "json",
@@ -40,16 +40,16 @@ def list_service_requests(
     database: Database, side: Side, wanted: RequestFilter, format_: str
 ) -> tuple[bytes, int]:
     """One page of the list in `xml`, `json` or `geojson`, and how many rows it holds."""
-    columns = _COLUMNS[format_, wanted.extensions]
+    columns = DOCUMENT_COLUMNS[format_, wanted.extensions]
     found = request_lists.list_documents(database, side.scope, wanted, columns)
-    return _document(format_, found), len(found)
+    return list_document(format_, found), len(found)
 
 
 def list_changes(database: Database, side: Side, wanted: RequestFilter, format_: str) -> Changes:
     """One page of what changed after a cursor."""
-    columns = _COLUMNS[format_, wanted.extensions]
+    columns = DOCUMENT_COLUMNS[format_, wanted.extensions]
     page = request_lists.list_changes(database, side.scope, wanted, columns)
-    return Changes(_document(format_, page.rows), page.withdrawn, page.cursor)
+    return Changes(list_document(format_, page.rows), page.withdrawn, page.cursor)
 
 
 def get_service_request(
@@ -61,14 +61,14 @@ def get_service_request(
         NotFound: unknown here, or not for the public: the same words for both (C-214).
     """
     id_ = read_service_request_id(service_request_id)
-    columns = _COLUMNS[format_, extensions]
+    columns = DOCUMENT_COLUMNS[format_, extensions]
     found = None if id_ is None else request_lists.find_document(database, side.scope, id_, columns)
     if found is None:
         raise NotFound(
             f"service_request_id : la demande « {service_request_id[:80]} » n'existe pas.",
             field="service_request_id",
         )
-    return _document(format_, [found])
+    return list_document(format_, [found])
 
 
 def get_service_request_id(
@@ -96,7 +96,8 @@ def read_service_request_id(text: str) -> int | None:
     return id_ if id_ <= MAX_SERVICE_REQUEST_ID else None
 
 
-def _document(format_: str, found: list[sql.Row]) -> bytes:
+def list_document(format_: str, found: list[sql.Row]) -> bytes:
+    """Rows of `DOCUMENT_COLUMNS` as one list."""
     if format_ == "geojson":
         return feature_collection(
             (service_request_id_of(row[0]), row[1], row[2], b"".join(row[3:])) for row in found
