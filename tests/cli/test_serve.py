@@ -1,0 +1,135 @@
+"""`open311 serve` as a real process: when it starts, how it ends, what it survives."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+from urllib.request import urlopen
+
+import pytest
+
+from open311.storage import catalogue
+from open311.storage.database import Database
+from tests.cli.running import Running
+from tests.cli.worlds import make_site
+
+pytestmark = pytest.mark.acceptance
+
+FORM = {"service_code": "proprete", "lat": "48.8130", "long": "2.3444", "description": "Été"}
+
+
+@pytest.fixture
+def site(migrated_sqlite: Path, tmp_path: Path) -> tuple[str, str]:
+    """The URL of a database with Gentilly, and a key."""
+    path = tmp_path / "open311.sqlite3"
+    path.write_bytes(migrated_sqlite.read_bytes())
+    url = f"sqlite:///{path}"
+    return url, make_site(url)
+
+
+@pytest.fixture
+def server(site: tuple[str, str], tmp_path: Path) -> Iterator[Running]:
+    with Running("serve", "--port", "0", folder=tmp_path, OPEN311_DATABASE_URL=site[0]) as running:
+        running.await_line("BASE")
+        yield running
+
+
+def address(server: Running) -> tuple[str, int]:
+    parts = urlsplit(server.said["BASE"])
+    assert parts.hostname
+    assert parts.port
+    return parts.hostname, parts.port
+
+
+def post(server: Running, key: str) -> str:
+    form = FORM | {"api_key": key}
+    url = f"{server.said['BASE']}/requests.json?jurisdiction_id=gentilly.fr"
+    with urlopen(url, data=urlencode(form).encode(), timeout=30) as response:
+        return str(json.loads(response.read())[0]["service_request_id"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_slow_post_under_way_is_answered_before_the_server_ends(
+    server: Running, site: tuple[str, str], number: int
+) -> None:
+    body = urlencode(FORM | {"api_key": site[1]}).encode()
+    with socket.create_connection(address(server), timeout=30) as slow:
+        head = (
+            "POST /open311/gentilly.fr/v2/requests.json HTTP/1.1\r\nHost: here\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        slow.sendall(head.encode() + body[:20])
+        post(server, site[1])  # by now the server has met the slow one
+        os.kill(server.process.pid, number)
+        refused = False
+        while not refused:  # until nobody listens any more: the stop is under way
+            try:
+                socket.create_connection(address(server), timeout=5).close()
+            except ConnectionRefusedError:
+                refused = True
+        slow.sendall(body[20:])
+        answer = b"".join(iter(lambda: slow.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert server.ends() == 0
+    id_ = json.loads(answer.partition(b"\r\n\r\n")[2])[0]["service_request_id"]
+    database = Database(site[0])
+    found = database.first(
+        "SELECT description FROM service_request WHERE service_request_id = :id", {"id": int(id_)}
+    )
+    database.close()
+    assert found == ("Été",)
+
+
+def test_a_worker_that_dies_is_replaced(server: Running, site: tuple[str, str]) -> None:
+    (first,) = server.workers
+    os.kill(first, signal.SIGKILL)
+    server.wait_until(lambda: server.workers - {first} and _answers(server))
+    assert int(post(server, site[1])) > 0
+    os.kill(server.process.pid, signal.SIGTERM)
+    assert server.ends() == 0
+
+
+def test_workers_do_not_outlive_their_parent(server: Running) -> None:
+    (worker,) = server.workers
+    server.process.kill()
+    server.process.wait()
+    while Path(f"/proc/{worker}").exists():
+        os.sched_yield()
+
+
+def test_it_refuses_a_port_that_is_taken(
+    server: Running, site: tuple[str, str], tmp_path: Path
+) -> None:
+    port = str(address(server)[1])
+    with Running("serve", "--port", port, folder=tmp_path, OPEN311_DATABASE_URL=site[0]) as second:
+        assert second.ends() == 1
+        assert "prenez un autre port" in second.log.read_text()
+    assert _answers(server)
+
+
+def test_documents_follow_a_new_public_address(site: tuple[str, str], tmp_path: Path) -> None:
+    environment = {"OPEN311_DATABASE_URL": site[0]}
+    database = Database(site[0])
+    for url in ("https://a.example", "https://b.example/base"):
+        with Running(
+            "serve", "--port", "0", folder=tmp_path, OPEN311_PUBLIC_URL=url, **environment
+        ) as running:
+            running.await_line("BASE")
+            running.wait_until(lambda url=url: catalogue.rendered_for(database) == f"1 {url}")
+            os.kill(running.process.pid, signal.SIGTERM)
+            assert running.ends() == 0
+    database.close()
+
+
+def _answers(server: Running) -> bool:
+    healthz = server.said["BASE"].replace("/open311/v2", "/healthz")
+    with contextlib.suppress(OSError), urlopen(healthz) as response:
+        return bool(response.status == 200)
+    return False
