@@ -41,7 +41,7 @@ JURISDICTION_FILE = Path(__file__).parents[2] / "fixtures" / "jurisdictions" / "
 PLACE = (48.8133, 2.3444)  # degrees, WGS 84: Gentilly's town hall
 _ACKNOWLEDGED_AT_LEAST = 3_000
 _CONTROL_ROUNDS = 3
-_LOAD_S = (0.5, 1.5)
+_LOAD_S = (0.3, 1.0)  # short: a crash every few seconds shows more than a long load
 _ROUNDS_AT_LEAST = 2
 _SQLITE_SHARE = 0.6  # of the budget; the control and PostgreSQL have the rest
 # A cluster on a small disk: the log of changes must not outgrow it.
