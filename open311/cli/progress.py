@@ -51,4 +51,5 @@ def _size(file: BinaryIO) -> int | None:
 
 def progress_bar(label: str, length: int | None) -> Any:
     """A progress bar on standard error; silent where that is no screen."""
-    return click.progressbar(length=length or 1, label=label, file=sys.stderr)
+    hidden = not sys.stderr.isatty()
+    return click.progressbar(length=length or 1, label=label, file=sys.stderr, hidden=hidden)

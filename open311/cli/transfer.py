@@ -68,14 +68,13 @@ _test = click.option("--test", is_flag=True, help="Les données de son point d'a
     help="Fichier à écrire ; la sortie standard si rien n'est dit.",
 )  # fmt: skip
 def export(jurisdiction: str | None, test: bool, output: Path | None, **wanted: Any) -> None:  # noqa: FBT001
-    r"""Exporter les demandes publiques d'une juridiction.
+    """Exporter les demandes publiques d'une juridiction.
 
     Le CSV a les colonnes de GeoReport Bulk ; une cellule qu'un tableur prendrait pour
     une formule y est précédée d'une apostrophe. JSON, XML et GeoJSON sont les réponses
     publiques elles-mêmes, mises bout à bout. La mémoire utilisée ne dépend pas du nombre
     de demandes ; ce qui change pendant l'export peut y être ou non.
 
-    \b
         open311 export -j gentilly.fr -o demandes.csv
         open311 export -j gentilly.fr --format geojson --since 2026-01-01 > carte.geojson
         open311 export -j gentilly.fr --format json --extensions | gzip > demandes.json.gz
@@ -134,7 +133,6 @@ def import_(jurisdiction: str | None, test: bool, **wanted: Any) -> int:  # noqa
     est alors 1. Pour déménager une installation entière, avec les historiques, les photos
     et les comptes, préférez open311 backup et open311 restore.
 
-    \b
         open311 import demandes.csv -j gentilly.fr --dry-run --report refus.csv
         open311 import demandes.json -j gentilly.fr --source ancien-serveur
         curl https://ville.example/requests.json | open311 import - --format json -j gentilly.fr
