@@ -26,7 +26,7 @@ def to_utc_text(value: datetime) -> str:
 def from_stored(value: datetime | str) -> datetime:
     """A stored datetime, as the driver gives it, as an aware UTC datetime."""
     if isinstance(value, str):
-        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)
     return value.astimezone(UTC)
 
 
