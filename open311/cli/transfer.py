@@ -141,7 +141,7 @@ def import_(jurisdiction: str | None, test: bool, **wanted: Any) -> int:  # noqa
     """
     rules = _rules(wanted)
     file: BinaryIO = wanted["file"]
-    format_ = wanted["format_"] or _format_of(file.name)
+    format_ = wanted["format_"] or _format_of(getattr(file, "name", ""))
     with open_installation() as here, refusal_report(wanted["report"]) as refusals:
         side = find_side(here, jurisdiction, test=test)
         reading = _reading(side, wanted)
