@@ -46,6 +46,10 @@ class Parameter(fields.Field[Any]):
         self.many = many or comma_list
         self.comma_list = comma_list
 
+    def raw_of(self, given: Fields, name: str) -> Any:
+        """The text, or the texts, that a client gave."""
+        return given.many(name, comma_list=self.comma_list) if self.many else given.one(name)
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> Any:
@@ -89,27 +93,21 @@ def _schema(kind: type[GeoReportSchema], timezone: ZoneInfo) -> GeoReportSchema:
 def read(kind: type[GeoReportSchema], given: Fields, timezone: ZoneInfo) -> Reading:
     """Read all parameters of a schema; those at fault are missing from the values."""
     schema = _schema(kind, timezone)
+    values: dict[str, Any] = {}
     faults: list[Open311Error] = []
-    raw: dict[str, Any] = {}
-    for name, parameter in schema.fields.items():
-        assert isinstance(parameter, Parameter)
+    for name in given.texts:
+        parameter = schema.fields.get(name)
+        if not isinstance(parameter, Parameter):
+            continue  # unknown parameters are ignored (C-015)
         try:
-            value = (
-                given.many(name, comma_list=parameter.comma_list)
-                if parameter.many
-                else given.one(name)
-            )
+            raw = parameter.raw_of(given, name)
+            if raw:  # a list of nothing but commas is no list
+                values[name] = parameter.deserialize(raw, name, given.texts)
         except InvalidRequest as error:
             faults.append(error)
-            continue
-        if value:
-            raw[name] = value
-    try:
-        return Reading(schema.load(raw), faults)
-    except ValidationError as error:
-        told: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        faults += [InvalidRequest(texts[0], field=name) for name, texts in told.items()]
-        return Reading(error.valid_data or {}, faults)  # type: ignore[arg-type]
+        except ValidationError as error:
+            faults.append(InvalidRequest(str(error.messages[0]), field=name))
+    return Reading(values, faults)
 
 
 def _text(limit: int) -> Callable[[str, str, ZoneInfo], str]:
