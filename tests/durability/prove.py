@@ -144,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cuts", type=int, default=12, help="power cuts on SQLite")
     parser.add_argument("--postgresql-kills", type=int, default=4, help="kill -9 rounds")
     parser.add_argument("--postgresql-cuts", type=int, default=4, help="power cuts")
-    parser.add_argument("--budget", type=float, default=150.0, help="seconds for all rounds")
+    parser.add_argument("--budget", type=float, default=160.0, help="seconds for all rounds")
     parser.add_argument("--seed", type=int, default=None, help="of the rounds' lengths")
     return parser
 
