@@ -130,7 +130,7 @@ class Posting:
         if not self.target.aim.write:
             raise NotTested("needs --write (only GET, HEAD and OPTIONS are sent without it)")
 
-    def query(  # noqa: PLR0913 - the parts of an HTTP request
+    def query(
         self,
         fields: Fields,
         *,
@@ -147,7 +147,7 @@ class Posting:
         """A POST with the user's key (or another, or with "" none) and jurisdiction."""
         self.allowed()
         api_key = self.target.aim.api_key if key is None else key
-        if key is None and not api_key and 403 not in expects:  # noqa: PLR2004 - HTTP
+        if key is None and not api_key and 403 not in expects:
             raise NotTested("needs --api-key")
         own = self.target.aim.jurisdiction_id
         known: Fields = (("api_key", api_key),) if api_key else ()

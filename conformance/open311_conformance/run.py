@@ -26,6 +26,7 @@ from open311_conformance.posting import Posting
 from open311_conformance.probe import Probe
 from open311_conformance.target import Aim, Target
 from open311_conformance.wire.client import Manners, PoliteClient
+from open311_conformance.wire.reading import Unreadable
 
 EVIDENCE_KEPT = 3
 
@@ -106,7 +107,7 @@ class Run:
             if failure.exchange is not None:
                 probe.trail.append(failure.exchange)
             return (Verdict.REPORTED if may else Verdict.FAILED), str(failure)
-        except NotTested as reason:
+        except (NotTested, Unreadable) as reason:
             return Verdict.NOT_TESTED, str(reason)
         except Exception:  # noqa: BLE001 - a fault of ours must neither pass nor fail a server
             return Verdict.BROKEN, traceback.format_exc(limit=-3)

@@ -78,7 +78,8 @@ def near(row: Row, ask: Ask) -> bool:
     lat, long = float(ask.value("lat")), float(ask.value("long"))
     north = math.radians(row["lat"] - lat)
     east = math.radians(row["long"] - long) * math.cos(math.radians(lat))
-    return 6_371_000 * math.hypot(north, east) <= float(ask.value("radius"))
+    away = 6_371_000 * math.hypot(north, east)
+    return bool(away <= float(ask.value("radius")))
 
 
 def boxed(row: Row, ask: Ask) -> bool:
