@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from open311.domain.request import Answer, Kind, Photo, Reporter, ServiceRequest, StoredRequest
 from open311.domain.status import Stage, Visibility
 from open311.storage import sql
-from open311.storage.scope import Scope
+from open311.storage.scope import MAX_SERVICE_REQUEST_ID, Scope
 from open311.storage.types import from_stored, to_utc_text
 
 _DATETIMES = (
@@ -78,6 +78,48 @@ def requests_after(
         },
     )
     return [_stored_of(row) for row in found]
+
+
+def latest_requests(
+    connection: Connection, scope: Scope, wanted: Mapping[str, str], limit: int
+) -> list[StoredRequest]:
+    """The newest requests of a scope by id, public or not: what agents look through.
+
+    Args:
+        wanted: columns (`stage`, `visibility`, `service_code`) and the value of each.
+    """
+    where = "".join(f" AND {name} = :{name}" for name in wanted)
+    found = sql.rows(
+        connection,
+        f"{_SELECT} WHERE request_key BETWEEN :first AND :last{where} "
+        "ORDER BY request_key DESC LIMIT :limit",
+        {
+            "first": scope.request_key(0),
+            "last": scope.request_key(MAX_SERVICE_REQUEST_ID),
+            "limit": limit,
+            **wanted,
+        },
+    )
+    return [_stored_of(row) for row in found]
+
+
+def photos_elsewhere(
+    connection: Connection, scope: Scope, service_request_id: int, names: Iterable[str]
+) -> set[str]:
+    """Of some photos, those that another request shows too.
+
+    The one look beyond a scope: equal photos are stored once for the installation.
+    """
+    own = scope.request_key(service_request_id)
+    statement = (
+        "SELECT 1 FROM service_request WHERE CAST(photos AS text) LIKE :pattern "
+        "AND request_key <> :own LIMIT 1"
+    )
+    return {
+        name
+        for name in names
+        if sql.first(connection, statement, {"pattern": f'%"{name}"%', "own": own})
+    }
 
 
 def insert_reporter(
