@@ -88,11 +88,10 @@ def test_c058_the_key_is_never_repeated(endpoint: Endpoint, suffix: str) -> None
         endpoint.post(suffix),
         endpoint.post(suffix, **wrong),
         endpoint.get("/requests", suffix, api_key=endpoint.key, page_size="1", page="2"),
-        endpoint.get(f"/tokens/{endpoint.key}", suffix),
         endpoint.post(suffix, api_key=[endpoint.key, endpoint.key + "x"]),
     ]
-    secret = endpoint.key.rpartition("_")[2]
-    for response in answers[:3] + answers[4:]:
+    secret = endpoint.key.split("_", 2)[2]
+    for response in answers:
         assert secret not in response.get_data(as_text=True)
         assert secret not in str(response.headers)
 
