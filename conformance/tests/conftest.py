@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from open311_conformance import engine
 from open311_conformance.model import Profile, Verdict
 from open311_conformance.proving.messages import Answer, Ask
@@ -66,9 +67,7 @@ def failures(run: Run) -> set[str]:
 
 def broken(run: Run) -> dict[str, str]:
     """The checks that broke, with their tracebacks: there must be none."""
-    return {
-        name: it.message for name, it in run.outcomes.items() if it.verdict is Verdict.BROKEN
-    }
+    return {name: it.message for name, it in run.outcomes.items() if it.verdict is Verdict.BROKEN}
 
 
 def answering(respond: Callable[[Ask], Answer]) -> Any:

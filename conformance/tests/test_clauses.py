@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from open311_conformance import coverage, registry
 from open311_conformance.model import Clause, Level
 
@@ -34,4 +35,6 @@ def test_a_clause_speaks_both_languages_and_advises(clause: Clause) -> None:
 
 def test_the_table_in_docs_is_the_generated_one() -> None:
     written = (DOCS / "clauses.md").read_text(encoding="utf-8")
-    assert written == coverage.markdown(), "run: open311-conformance --list-clauses > docs/clauses.md"
+    assert written == coverage.markdown(), (
+        "run: open311-conformance --list-clauses > docs/clauses.md"
+    )

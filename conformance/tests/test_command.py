@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Command
 from jsonschema import Draft202012Validator
 from lxml import etree
+
 from open311_conformance import shipped
 from open311_conformance.proving.messages import Answer, Ask
 from open311_conformance.proving.mutation import Mutation
 from open311_conformance.proving.reference import JURISDICTION, KEY, ReferenceServer
 from open311_conformance.proving.serving import reference
-
-from conftest import Command
 
 PHONE, MAIL = "+33612345678", "jeanne.martin@example.org"
 
@@ -270,9 +270,7 @@ def test_a_server_that_keeps_refusing_is_left_alone(command: Command) -> None:
     assert "429" in done.stderr
 
 
-def test_a_moved_changeset_is_seen_between_two_runs(
-    command: Command, tmp_path: Path
-) -> None:
+def test_a_moved_changeset_is_seen_between_two_runs(command: Command, tmp_path: Path) -> None:
     before = tmp_path / "before.json"
 
     def renamed(_: Ask, root: str, content: Any) -> Any:

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Command, broken, failures, run_suite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from open311_conformance.model import CannotRun, Profile
 from open311_conformance.proving.messages import Answer, Ask
 from open311_conformance.proving.mutation import Mutation
 from open311_conformance.proving.reference import ReferenceServer
 from open311_conformance.proving.serving import Respond, reference, serving
-
-from conftest import Command, broken, failures, run_suite
 
 XML = {"Content-Type": "text/xml; charset=utf-8"}
 

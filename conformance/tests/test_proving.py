@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from open311_conformance import registry
 from open311_conformance.model import Level
 from open311_conformance.proving.__main__ import MUTATIONS, run_against

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from open311_conformance.masking import MASK, mask
 from open311_conformance.proving import writing
 from open311_conformance.wire import reading
@@ -98,7 +99,13 @@ def test_keys_and_persons_are_masked(secret: str) -> None:
 
 @pytest.mark.parametrize(
     "harmless",
-    ["2026-03-31T08:15:00Z", "48.8133456", "service_code=12", "<lat>48.8133001</lat>", "requests/1042"],
+    [
+        "2026-03-31T08:15:00Z",
+        "48.8133456",
+        "service_code=12",
+        "<lat>48.8133001</lat>",
+        "requests/1042",
+    ],
 )
 def test_what_is_needed_to_understand_stays(harmless: str) -> None:
     assert mask(harmless) == harmless
