@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from open311_conformance.target import Params
 
 NOTICE = "Test de conformité Open311, ne pas traiter. Open311 conformance test, please ignore."
+SOWN_SERVICES, SOWN_EACH = 2, 2
 LISTS = ("singlevaluelist", "multivaluelist")
 
 
@@ -118,6 +119,19 @@ class Posting:
     def bare_form(self, service: Row) -> Fields:
         """A form without any attribute."""
         return tuple(field for field in self.form(service) if not field[0].startswith("attribute"))
+
+    def sow(self) -> None:
+        """Where the list is empty and writing is allowed, make a few requests to look at."""
+        aim = self.target.aim
+        if not (aim.write and aim.api_key) or self.target.listed(fresh=True):
+            return
+        services = self.target.services_where("type", "realtime")[:SOWN_SERVICES]
+        for step in range(SOWN_EACH):
+            for service in services:
+                lat, long = (f"{float(value) + step * 1e-4:.6f}" for value in self.place)
+                fields = self.form(service, lat=lat, long=long)
+                self.target.client.send(self.query(fields), fresh=True)
+        self.target.listed(fresh=True)
 
     # -- sending --------------------------------------------------------------------------
 

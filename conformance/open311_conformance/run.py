@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -67,6 +68,8 @@ class Run:
             self.target.arrive()
         except NotTested as error:
             raise CannotRun(str(error)) from error
+        with suppress(NotTested):  # checks will say why there is nothing to look at
+            self.posting.sow()
 
     def phase_of(self, clause_id: str) -> Phase:
         """When the check of a clause runs; clauses without check come last."""

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command
+from conftest import Command, failures, run_suite
 from jsonschema import Draft202012Validator
 from lxml import etree
 
 from open311_conformance import shipped
+from open311_conformance.model import Verdict
 from open311_conformance.proving.messages import Answer, Ask
 from open311_conformance.proving.mutation import Mutation
 from open311_conformance.proving.reference import JURISDICTION, KEY, ReferenceServer
-from open311_conformance.proving.serving import reference
+from open311_conformance.proving.serving import reference, serving
 
 PHONE, MAIL = "+33612345678", "jeanne.martin@example.org"
 
@@ -288,6 +289,16 @@ def test_a_moved_changeset_is_seen_between_two_runs(command: Command, tmp_path: 
         report["target"]["changeset"] = "2000-01-01T00:00:00Z"
         before.write_text(json.dumps(report))
         assert command(url, "--clause", "C-041", "--previous", str(before)).returncode == 0
+
+
+def test_an_empty_test_endpoint_is_given_requests_to_look_at() -> None:
+    bare = ReferenceServer(empty=True)
+    with serving(bare.answer) as address:
+        bare.address = address
+        run = run_suite(f"{address}/open311/test/v2", lat="45.75", long="4.85")
+    assert failures(run) == set()
+    for clause_id in ("C-171", "C-187", "C-210", "C-212", "X-02", "X-12", "X-34"):
+        assert run.outcomes[clause_id].verdict is Verdict.PASSED, clause_id
 
 
 def test_information_needs_no_server(command: Command, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from open311_conformance.checks.formats import ids
 from open311_conformance.model import NotTested
 from open311_conformance.probe import Probe
-from open311_conformance.registry import check
+from open311_conformance.registry import check, looks_back
 from open311_conformance.target import UNKNOWN, days_ago
 from open311_conformance.wire.datetimes import instant, w3c
 from open311_conformance.wire.exchange import Exchange
@@ -235,7 +235,7 @@ def month_of_updates(probe: Probe) -> list[Row]:
     return updates(probe, *window)
 
 
-@check("X-12")
+@looks_back("X-12")
 def updates_feed(probe: Probe) -> None:
     found = month_of_updates(probe)
     for row in found:
@@ -252,7 +252,7 @@ def updates_feed(probe: Probe) -> None:
         probe.skip("the feed is offered and empty: no update to look at")
 
 
-@check("X-14")
+@looks_back("X-14")
 def words_of_updates(probe: Probe) -> None:
     found = month_of_updates(probe)
     if not found:

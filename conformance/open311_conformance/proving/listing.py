@@ -87,7 +87,7 @@ def boxed(row: Row, ask: Ask) -> bool:
     if not ask.value("bbox"):
         return True
     west, south, east, north = map(float, ask.value("bbox").split(","))
-    return west <= row["long"] <= east and south <= row["lat"] <= north
+    return bool(west <= row["long"] <= east and south <= row["lat"] <= north)
 
 
 def select(rows: list[Row], ask: Ask) -> tuple[list[Row], dict[str, str]]:

@@ -27,13 +27,13 @@ Edit = Callable[[Ask, str, Any], Any]
 
 
 class ReferenceServer:
-    """Answers asks; ``multi`` makes it demand a jurisdiction_id."""
+    """Answers asks; ``multi`` makes it demand a jurisdiction_id, ``empty`` starts it bare."""
 
-    def __init__(self, *, multi: bool = False) -> None:
+    def __init__(self, *, multi: bool = False, empty: bool = False) -> None:
         self.multi = multi
         self.address = ""
         self.started = datetime.now(UTC).replace(microsecond=0)
-        self.requests = city.history(self.started)
+        self.requests = [] if empty else city.history(self.started)
         self.updates: list[dict[str, Any]] = listing.updates_of(self.requests)
         self.tokens: dict[str, tuple[datetime, str]] = {}
         self.replays: dict[str, tuple[Pairs, list[dict[str, Any]]]] = {}
