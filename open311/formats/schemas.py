@@ -181,7 +181,11 @@ _anything = _text(2000)
 
 
 def _jurisdiction_id() -> Parameter:
-    return Parameter(_anything, "The jurisdiction, where an endpoint serves several (C-051).")
+    return Parameter(
+        _anything,
+        "The jurisdiction, where an endpoint serves several (C-051).",
+        examples=["gentilly.fr"],
+    )
 
 
 class JurisdictionSchema(GeoReportSchema):
@@ -237,10 +241,12 @@ class PostRequestSchema(JurisdictionSchema):
     """POST Service Request; `attribute[CODE]` and photos are read beside it."""
 
     api_key = Parameter(_text(200), "The key; `Authorization: Bearer` is accepted too.")
-    service_code = Parameter(_text(200), "What is reported.")
-    lat = Parameter(_coordinate(90), "WGS 84 degrees, with `long`.")
-    long = Parameter(_coordinate(180), "WGS 84 degrees, with `lat`.")
-    address_string = Parameter(_text(500), "The place in words.")
+    service_code = Parameter(_text(200), "What is reported.", examples=["proprete"])
+    lat = Parameter(_coordinate(90), "WGS 84 degrees, with `long`.", examples=["48.8130"])
+    long = Parameter(_coordinate(180), "WGS 84 degrees, with `lat`.", examples=["2.3444"])
+    address_string = Parameter(
+        _text(500), "The place in words.", examples=["12 avenue Lénine, 94250 Gentilly"]
+    )
     address_id = Parameter(_text(100), "The place in the jurisdiction's own address table.")
     zipcode = Parameter(_text(10), "Postal code.")
     email = Parameter(_text(254), "Of the reporter; never public.")
@@ -249,7 +255,11 @@ class PostRequestSchema(JurisdictionSchema):
     first_name = Parameter(_text(100), "Of the reporter; never public.")
     last_name = Parameter(_text(100), "Of the reporter; never public.")
     phone = Parameter(_text(40), "Of the reporter; never public.")
-    description = Parameter(_text(2_000_000), "At most 4,000 characters of plain text.")
+    description = Parameter(
+        _text(2_000_000),
+        "At most 4,000 characters of plain text.",
+        examples=["Sacs et cartons au pied de l'arbre."],
+    )
     media_url = Parameter(_text(2_000), "Address of a photo; may be repeated.", many=True)
     title = Parameter(_text(200), "A short title.")
     kind = Parameter(_choice(*KINDS), "`report` (default), `suggestion` or `praise`.")
