@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 
 from sqlalchemy import Table
+from sqlalchemy.exc import DatabaseError
 
 from open311.storage import migrate
 from open311.storage.database import Database, unsafe_durability
@@ -18,6 +20,16 @@ _SHOWN = 5
 
 def check_database(database: Database) -> Iterator[str]:
     """Look for everything that must never be, and say each fault in a French sentence."""
+    try:
+        yield from _faults(database)
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        said = str(error.orig if isinstance(error, DatabaseError) else error)
+        yield f"La base est abîmée ou ne peut pas être lue : {said.strip()}."
+
+
+def _faults(database: Database) -> Iterator[str]:
+    if database.dialect == "sqlite":
+        yield from _sqlite_faults(database)
     current, head = migrate.current_revision(database), migrate.head_revision()
     if current != head:
         yield (
@@ -30,8 +42,6 @@ def check_database(database: Database) -> Iterator[str]:
     unsafe = unsafe_durability(database)
     if unsafe:
         yield unsafe
-    if database.dialect == "sqlite":
-        yield from _sqlite_faults(database)
     for table in Base.metadata.sorted_tables:
         yield from _orphans(database, table)
     yield from _incomplete(database)
