@@ -65,7 +65,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Clause:
-    """One numbered rule, in our own words, in English (rule) and French (regle)."""
+    """One numbered rule and what to change, in English and French (regle, conseil)."""
 
     id: str
     level: Level
@@ -73,6 +73,7 @@ class Clause:
     regle: str
     source: str
     advice: str
+    conseil: str
     section: str
     untestable: str = ""
 

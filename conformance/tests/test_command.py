@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command, failures, run_suite
 from jsonschema import Draft202012Validator
 from lxml import etree
+from runs import Command, failures, run_suite
 
 from open311_conformance import shipped
 from open311_conformance.model import Verdict

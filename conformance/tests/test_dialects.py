@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import broken, failures, run_suite
+from runs import broken, failures, run_suite
 
 from open311_conformance.model import Level, Profile, Verdict
 from open311_conformance.proving.messages import Answer, Ask

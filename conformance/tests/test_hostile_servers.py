@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command, broken, failures, run_suite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from runs import Command, broken, failures, run_suite
 
 from open311_conformance.model import CannotRun, Profile
 from open311_conformance.proving.messages import Answer, Ask

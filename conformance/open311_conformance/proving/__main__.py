@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from open311_conformance import engine, registry
-from open311_conformance.model import Level, Profile, Verdict
+from open311_conformance.model import Clause, Level, Profile, Verdict
 from open311_conformance.proving.faults_lists import LISTS
 from open311_conformance.proving.faults_reading import OLD_CHANGESET, READING
 from open311_conformance.proving.faults_writing import WRITING
@@ -98,49 +98,65 @@ def line(catch: Catch) -> str:
     return f"{mutation.clause:<6} {caught}  {mutation.title:<52} {' '.join(others)}".rstrip()
 
 
+def judged_when_healthy(healthy: list[Catch]) -> set[str]:
+    """The clauses that reached a verdict on the reference server."""
+    silent = (Verdict.NOT_TESTED, Verdict.BROKEN)
+    return {
+        name
+        for catch in healthy
+        for name, verdict in catch.verdicts.items()
+        if verdict not in silent
+    }
+
+
+def standard() -> list[Clause]:
+    """The clauses of the standard, extensions left out."""
+    return [c for c in registry.clauses().values() if c.level is not Level.EXTENSION]
+
+
+def unproven(judged: set[str]) -> list[str]:
+    """The M and S clauses that are judged and that no mutation breaks."""
+    faulted = {mutation.clause for mutation in MUTATIONS}
+    weighty = [c.id for c in standard() if c.level in (Level.MUST, Level.SHOULD)]
+    return [name for name in weighty if name in judged and name not in faulted]
+
+
+def tell(healthy: list[Catch], catches: list[Catch]) -> list[Catch]:
+    """Print the table; the runs in which a check broke."""
+    for catch in healthy:
+        title = {-1: HEALTHY, -2: HEALTHY_MULTI}[catch.mutation_index].title
+        print(f"{title}: {len(catch.failed)} failures {' '.join(sorted(catch.failed))}")
+    for catch in catches:
+        print(line(catch))
+    broken = [c for c in (*healthy, *catches) if Verdict.BROKEN in c.verdicts.values()]
+    for catch in broken:
+        names = [name for name, verdict in catch.verdicts.items() if verdict == Verdict.BROKEN]
+        print(f"a check broke with mutation {catch.mutation_index}: {' '.join(names)}")
+    return broken
+
+
 def main() -> int:
     """Print the table; 0 when the healthy server passes and every fault is caught."""
     started = time.monotonic()
     wanted = {name.upper() for name in sys.argv[1:]}
     chosen = [i for i, m in enumerate(MUTATIONS) if not wanted or m.clause in wanted]
     healthy, catches = prove(chosen)
-    for catch in healthy:
-        title = {-1: HEALTHY, -2: HEALTHY_MULTI}[catch.mutation_index].title
-        print(f"{title}: {len(catch.failed)} failures {' '.join(sorted(catch.failed))}")
-    for catch in catches:
-        print(line(catch))
-    standard = [c for c in registry.clauses().values() if c.level is not Level.EXTENSION]
-    judged = {
-        name
-        for catch in healthy
-        for name, verdict in catch.verdicts.items()
-        if verdict in (Verdict.PASSED, Verdict.REPORTED, Verdict.FAILED)
-    }
+    broken = tell(healthy, catches)
+    judged = judged_when_healthy(healthy)
+    missing = unproven(judged)
+    print(f"M and S clauses without a mutation: {' '.join(missing) or 'none'}")
+    print(f"{time.monotonic() - started:.0f} s")
     caught = [c for c in catches if MUTATIONS[c.mutation_index].clause in c.failed]
-    faulted = {mutation.clause for mutation in MUTATIONS}
-    unproven = [
-        clause.id
-        for clause in standard
-        if clause.level in (Level.MUST, Level.SHOULD)
-        and clause.id in judged
-        and clause.id not in faulted
-    ]
-    print(f"M and S clauses without a mutation: {' '.join(unproven) or 'none'}")
-    broken = [c for c in (*healthy, *catches) if Verdict.BROKEN in c.verdicts.values()]
-    for catch in broken:
-        names = [name for name, verdict in catch.verdicts.items() if verdict == Verdict.BROKEN]
-        print(f"broken with {catch.mutation_index}: {' '.join(names)}")
-    print(f"runs in which a check broke: {len(broken)}; {time.monotonic() - started:.0f} s")
     figures = {
-        "clauses": len(standard),
-        "clauses_checked": sum(clause.id in judged for clause in standard),
+        "clauses": len(standard()),
+        "clauses_checked": sum(clause.id in judged for clause in standard()),
         "mutations": len(catches),
         "caught": len(caught),
         "collateral": sum(len(c.failed) - 1 for c in caught),
     }
     print(json.dumps(figures))
     sound = not any(catch.failed for catch in healthy) and not broken
-    return 0 if sound and len(caught) == len(catches) and not unproven else 1
+    return 0 if sound and len(caught) == len(catches) and not missing else 1
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ def _clause(outcome: Outcome, secrets: tuple[str, ...]) -> Findings:
         "regle": clause.regle,
         "source": clause.source,
         "advice": clause.advice,
+        "conseil": clause.conseil,
         "verdict": outcome.verdict.value,
         "message": mask(outcome.message, secrets),
         "warnings": [mask(warning, secrets) for warning in outcome.warnings],

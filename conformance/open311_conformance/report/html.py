@@ -149,7 +149,9 @@ def _facts(clause: Findings) -> str:
         for text in clause["warnings"]
     ]
     if clause["verdict"] in ("failed", "broken"):
-        facts.append((both("À modifier", "What to change"), escape(clause["advice"])))
+        facts.append(
+            (both("À modifier", "What to change"), both(clause["conseil"], clause["advice"]))
+        )
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
 
 
