@@ -182,7 +182,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, synchronous: str) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("open311_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 def unsafe_durability(database: Database) -> str | None:

@@ -26,6 +26,8 @@ _NEVER_CHANGED = {"request_key", "jurisdiction_key", "service_request_id", "requ
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM service_request"  # noqa: S608 - our own names
 _SET = ", ".join(f"{name} = :{name}" for name in _COLUMNS if name not in _NEVER_CHANGED)
 _UPDATE = f"UPDATE service_request SET {_SET} WHERE request_key = :request_key"  # noqa: S608
+_OF_REQUEST = tuple(name for name in _COLUMNS if name in ServiceRequest.__slots__)
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _REPORTER = tuple(Reporter.__slots__)
 
 
@@ -149,7 +151,7 @@ def delete_reporter(connection: Connection, scope: Scope, service_request_id: in
 
 def _row_of(scope: Scope, stored: StoredRequest) -> dict[str, Any]:
     request = stored.request
-    row = {name: getattr(request, name) for name in _COLUMNS if name in ServiceRequest.__slots__}
+    row = {name: getattr(request, name) for name in _OF_REQUEST}
     for name in _DATETIMES:
         row[name] = None if row[name] is None else to_utc_text(row[name])
     return row | {
@@ -193,7 +195,7 @@ def _request_of(row: Mapping[str, Any], answers: tuple[Answer, ...]) -> ServiceR
 
 
 def _encoded(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _encode(value) if value else "[]"
 
 
 def decoded(value: Any) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
+@lru_cache(maxsize=256)
 def to_utc_text(value: datetime) -> str:
     """An aware datetime as `YYYY-MM-DDThh:mm:ssZ`: what both engines store and compare.
 
