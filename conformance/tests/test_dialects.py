@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -120,7 +119,7 @@ DIALECTS: list[tuple[str, dict[str, Any], set[str]]] = [
 
 @pytest.mark.parametrize(("name", "fault", "allowed"), DIALECTS, ids=[it[0] for it in DIALECTS])
 def test_a_dialect_fails_in_core_only_for_what_the_standard_says(
-    name: str, fault: dict[str, Callable[..., Any]], allowed: set[str]
+    name: str, fault: dict[str, Any], allowed: set[str]
 ) -> None:
     with reference(Mutation("", name, **fault).into) as url:
         run = run_suite(url, Profile.CORE)
@@ -149,3 +148,19 @@ def test_what_the_standard_leaves_open_never_fails() -> None:
     may = [it for it in run.outcomes.values() if it.clause.level is Level.MAY]
     assert {it.verdict for it in may} <= {Verdict.REPORTED, Verdict.NOT_TESTED}
     assert failures(run) == set()
+
+
+def test_pre_moderation_is_detected_and_tested() -> None:
+    with reference(Mutation("", "", content=moderated).into) as url:
+        run = run_suite(url)
+    assert run.outcomes["X-16"].verdict is Verdict.PASSED
+    assert failures(run) == set()
+
+
+def test_a_second_run_on_the_same_server_says_the_same() -> None:
+    """What a run leaves behind (requests, updates, tokens) must not disturb the next one."""
+    with reference() as url:
+        runs = [run_suite(url) for _ in range(2)]
+    assert [failures(run) for run in runs] == [set(), set()]
+    verdicts = [{name: it.verdict for name, it in run.outcomes.items()} for run in runs]
+    assert verdicts[0] == verdicts[1]

@@ -117,6 +117,8 @@ def offered(probe: Probe, nothing: tuple[tuple[str, str], ...]) -> None:
     exchange = probe.get("requests", "xml", nothing, odd=True)
     if exchange.ok and ids(probe.rows(exchange)) == ids(probe.target.sample):
         probe.skip(f"not offered: {nothing[0][0]} changes nothing")
+    crashed = not exchange.status or exchange.status >= 500
+    probe.require(not crashed, f"{nothing[0][0]} breaks the server: {exchange.told}", exchange)
     if not exchange.ok and exchange.status != 400:
         probe.skip(f"not offered: answered {exchange.told}")
 

@@ -75,6 +75,8 @@ def near(row: Row, ask: Ask) -> bool:
     """lat, long and radius in metres."""
     if not ask.value("radius"):
         return True
+    if row["lat"] is None:
+        return False
     lat, long = float(ask.value("lat")), float(ask.value("long"))
     north = math.radians(row["lat"] - lat)
     east = math.radians(row["long"] - long) * math.cos(math.radians(lat))
@@ -86,6 +88,8 @@ def boxed(row: Row, ask: Ask) -> bool:
     """bbox=minlong,minlat,maxlong,maxlat."""
     if not ask.value("bbox"):
         return True
+    if row["lat"] is None:
+        return False
     west, south, east, north = map(float, ask.value("bbox").split(","))
     return bool(west <= row["long"] <= east and south <= row["lat"] <= north)
 
