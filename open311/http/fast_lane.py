@@ -74,16 +74,19 @@ class FastLane:
             return self._application(environ, start_response)
         key = _key(environ)
         kept = self._answers.get(key)
-        if kept is not None and kept.version == self._installation.version:
-            answered = _answer(kept, environ, start_response)
-            if answered is not None:
-                return answered
-        return self._ask(key, environ, start_response)
+        try:
+            version = self._installation.version
+            if kept is not None and kept.version == version:
+                answered = _answer(kept, environ, start_response)
+                if answered is not None:
+                    return answered
+        except Exception:  # noqa: BLE001 - the application meets it too, and knows how to say it
+            return self._application(environ, start_response)
+        return self._ask(key, version, environ, start_response)
 
     def _ask(
-        self, key: tuple[Any, ...], environ: Environ, start_response: StartResponse
+        self, key: tuple[Any, ...], version: int, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        version = self._installation.version
         told: list[tuple[str, Headers]] = []
 
         def listen(status: str, headers: Headers, *rest: Any) -> Any:
