@@ -77,7 +77,7 @@ $(installed): $(made) pyproject.toml
 	$(call pip_install,the server,-e .)
 
 $(installed_for_tests): $(made) pyproject.toml conformance/pyproject.toml
-	$(call pip_install,the server with what its tests need,-e '.[test]' -e ./conformance)
+	$(call pip_install,the server with what its tests need,-e '.[test]' -e './conformance[test]')
 	@touch $(installed)
 
 # One dot per package; the whole of pip's words only if it fails.
