@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -30,6 +31,13 @@ def test_help_is_french_and_shows_an_example(path: tuple[str, ...]) -> None:
         assert english not in result.stdout
     if path[-1:] and not isinstance(_command(path), click.Group):
         assert f"open311 {' '.join(path)}" in result.stdout.split("Usage", 1)[1].split("\n", 1)[1]
+
+
+def test_the_guide_names_every_command() -> None:
+    guide = (Path(__file__).parent.parent.parent / "docs" / "cli.md").read_text("utf-8")
+    for path in commands(main):
+        if not isinstance(_command(path), click.Group):
+            assert f"| `open311 {' '.join(path)}` |" in guide
 
 
 def test_openapi_needs_no_database() -> None:
