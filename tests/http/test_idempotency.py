@@ -278,8 +278,12 @@ def test_a_first_post_that_runs_on_makes_the_second_wait_then_answer_409(
 def test_the_same_update_sent_at_once_is_kept_once(world: World) -> None:
     id_ = world.posted_id()
     form = {
-        "api_key": world.key, "service_request_id": id_, "update_id": "u1",
-        "status": "UNCHANGED", "updated_datetime": "2026-11-16T09:00:00Z", "description": "x",
+        "api_key": world.key,
+        "service_request_id": id_,
+        "update_id": "u1",
+        "status": "UNCHANGED",
+        "updated_datetime": "2026-11-16T09:00:00Z",
+        "description": "x",
     }
     before = world.count("request_update")
 
