@@ -22,8 +22,7 @@ from open311.operations.demonstration import load_demo_reports
 from open311.operations.installation import Installation
 from open311.storage.database import Database
 from open311.storage.media import DiskMediaStore
-from tests.acceptance.conftest import JURISDICTION_ID, LAT, LONG, City, open_city
-from tests.postgres import PrivateCluster
+from tests.acceptance.conftest import JURISDICTION_ID, LAT, LONG, City, empty_database, open_city
 
 pytestmark = pytest.mark.acceptance
 
@@ -47,11 +46,7 @@ def judged(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Judged]:
     folder = tmp_path_factory.mktemp("judged")
-    if request.param == "sqlite":
-        url = f"sqlite:///{folder / 'open311.sqlite3'}"
-    else:
-        cluster: PrivateCluster = request.getfixturevalue("postgres")
-        url = cluster.create_database()
+    url = empty_database(request, folder)
     city = open_city(folder, url)
     _fill(url, folder, city)
     _post_with_zipcode(city)
