@@ -13,6 +13,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _ENDS = {"&&", "||", "|", ";", "&", ">", "<", ">>", "2>"}
+_BEFORE_A_PROGRAM = {"&&", "||", "|", ";", "--"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def _calls(line: str, program: str) -> list[list[str]]:
     found: list[list[str]] = []
     for number, word in enumerate(words):
         is_program = word == program or word.endswith(f"/bin/{program}")
-        if is_program and (number == 0 or words[number - 1] not in ("-u", "install", "exec")):
+        if is_program and (number == 0 or words[number - 1] in _BEFORE_A_PROGRAM):
             rest = words[number + 1 :]
             end = next((n for n, each in enumerate(rest) if each in _ENDS), len(rest))
-            found.append(rest[:end])
+            found.append([each for each in rest[:end] if each != "$@"])
     return found
