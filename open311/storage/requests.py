@@ -71,11 +71,11 @@ def requests_after(
     """The next requests of a scope by id: the step of exports and re-rendering."""
     found = sql.rows(
         connection,
-        f"{_SELECT} WHERE request_key > :after AND jurisdiction_key = :jurisdiction_key "
+        f"{_SELECT} WHERE request_key > :after AND request_key <= :last "
         "ORDER BY request_key LIMIT :limit",
         {
             "after": scope.request_key(service_request_id),
-            "jurisdiction_key": scope.jurisdiction_key,
+            "last": scope.request_key(MAX_SERVICE_REQUEST_ID),
             "limit": limit,
         },
     )

@@ -115,6 +115,18 @@ def test_a_restarted_postgresql_is_found_again_without_an_error(
     assert _epoch(database) == 2
 
 
+def test_a_write_waits_for_a_lock_only_as_long_as_it_is_told(
+    database: Database, database_url: str
+) -> None:
+    hasty = Database(database_url, lock_wait_s=0.1)
+    with database.begin() as holder:
+        _add(holder)
+        with pytest.raises(Unavailable):
+            hasty.write(_add)
+    assert hasty.write(_add) == 2
+    hasty.close()
+
+
 def test_durability_is_read_back_from_the_engine(database: Database, database_url: str) -> None:
     assert unsafe_durability(database) is None
     if database.dialect == "sqlite":
