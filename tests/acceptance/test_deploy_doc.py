@@ -43,7 +43,7 @@ SQLITE_IS_ENOUGH = {
     "# A key has leaked: it ends now",
     "# Is anything wrong?",
 }
-POSTGRESQL_ONLY = {"# PostgreSQL: the server, a role and a database"}
+POSTGRESQL_ONLY = {"# PostgreSQL: the server, a role and a database", "# The same on PostgreSQL"}
 WHILE_SERVING = {
     "# Is it ready?",
     "# A backup, checked; the server may run",
@@ -88,6 +88,9 @@ class Sandbox:
             " --locale C.UTF-8": " --locale C",
             "http://127.0.0.1:8311": self.environment.get("SERVED", "http://127.0.0.1:8311"),
         }
+        if self.cluster is not None:
+            trial = "postgresql://open311@/open311_trial?host=/var/run/postgresql"
+            places[trial] = self.cluster.url_of("open311_trial")
         for old, new in places.items():
             text = text.replace(old, new)
         return text
@@ -153,6 +156,7 @@ def sandbox(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
     yield Sandbox(tmp_path, environment, cluster)
     if cluster is not None:
         cluster.drop_database("open311")
+        cluster.drop_database("open311_trial")
 
 
 def use_postgresql(sandbox: Sandbox, settings: str) -> None:
