@@ -73,7 +73,7 @@ def test_a_slow_post_under_way_is_answered_before_the_server_ends(
         while not refused:  # until nobody listens any more: the stop is under way
             try:
                 socket.create_connection(address(server), timeout=5).close()
-            except ConnectionRefusedError:
+            except ConnectionError:
                 refused = True
         slow.sendall(body[20:])
         answer = b"".join(iter(lambda: slow.recv(65536), b""))
@@ -115,6 +115,9 @@ def test_several_workers_share_a_postgresql(postgres: PrivateCluster, tmp_path: 
     [
         ({"OPEN311_HOST": "0.0.0.0"}, "--naked"),
         ({"OPEN311_MEDIA_URL": "ftp://x"}, "OPEN311_MEDIA_URL"),
+        ({"OPEN311_MEDIA_URL": "/dev/null/media"}, "/dev/null/media ne peut pas être ouvert"),
+        ({"OPEN311_DATABASE_URL": "sqlite:////dev/null/x"}, "que son dossier existe"),
+        ({"OPEN311_DATABASE_URL": f"sqlite:///{__file__}"}, "n'est pas une base SQLite"),
         ({"OPEN311_WORKERS": "3"}, "SQLite n'admet qu'un processus"),
         ({"OPEN311_PORT": "eighty"}, "OPEN311_PORT"),
     ],
