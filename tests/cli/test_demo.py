@@ -72,6 +72,13 @@ def test_its_examples_work_as_they_are_printed(tmp_path: Path) -> None:
     assert "\n151 " in done.stdout.replace("]151", "]\n151")
 
 
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with Running("demo", "--port", "0", "--folder", "/dev/null/demo", folder=tmp_path) as running:
+        assert running.ends() == 1
+        assert "prenez un autre dossier (--folder)" in running.log.read_text()
+        assert "Traceback" not in running.log.read_text()
+
+
 def test_reset_starts_again_and_leaves_other_files_alone(tmp_path: Path) -> None:
     folder = tmp_path / "var" / "demo"
     folder.mkdir(parents=True)
