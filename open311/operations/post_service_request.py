@@ -121,10 +121,14 @@ def post_service_request(
     Raises:
         KeyReused: the Idempotency-Key came with another body before.
     """
-    for claim in claims:
-        answered = _answered(connection, key, claim, now)
-        if answered is not None:
-            return answered
+    for at, claim in enumerate(claims):
+        earlier = _earlier(connection, key, claim, now)
+        if earlier is not None:
+            for taken in claims[:at]:  # they stand for the same request from now on
+                receipts.put_receipt(
+                    connection, key.api_key_id, taken.claim, earlier.request_key, earlier.receipt
+                )
+            return Receipt(**earlier.receipt)
     id_ = requests.next_service_request_id(connection)
     stored = _stored_request(id_, side, accepted, photos, key, now)
     with pipelined(connection):
@@ -172,9 +176,9 @@ def _service_of(side: Side, draft: RequestDraft) -> Service:
     return side.jurisdiction.service(draft.service_code)
 
 
-def _answered(
+def _earlier(
     connection: Connection, key: StoredKey, claim: Claim, now: datetime
-) -> Receipt | None:
+) -> receipts.StoredReceipt | None:
     """The receipt that an earlier POST earned with this claim, or None: the claim is ours."""
     expired = None if claim.lives_for is None else now - claim.lives_for
     if receipts.claim_answer(
@@ -188,7 +192,7 @@ def _answered(
             "Idempotency-Key : cette clé a déjà servi pour une autre demande ; "
             "utilisez une clé nouvelle pour chaque demande."
         )
-    return Receipt(**earlier.receipt)
+    return earlier
 
 
 def _stored_request(

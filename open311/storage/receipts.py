@@ -29,9 +29,10 @@ _CLAIM = sql.insert("idempotency") + " ON CONFLICT (api_key_id, claim) DO NOTHIN
 
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
-    """The answer given to an earlier POST with the same Idempotency-Key."""
+    """The answer given to an earlier POST with the same claim."""
 
     fingerprint: str
+    request_key: int | None
     receipt: dict[str, Any]
 
 
@@ -88,14 +89,14 @@ def claim_answer(
 
 
 def find_receipt(connection: Connection, api_key_id: str, claim: str) -> StoredReceipt | None:
-    """What was answered to this key, or None."""
+    """What was answered to this claim, or None."""
     found = sql.first(
         connection,
-        "SELECT fingerprint, receipt FROM idempotency "
+        "SELECT fingerprint, request_key, receipt FROM idempotency "
         "WHERE api_key_id = :api_key_id AND claim = :claim",
         {"api_key_id": api_key_id, "claim": claim},
     )
-    return None if found is None else StoredReceipt(found[0], decoded(found[1]))
+    return None if found is None else StoredReceipt(found[0], found[1], decoded(found[2]))
 
 
 def put_receipt(
