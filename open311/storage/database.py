@@ -117,6 +117,8 @@ class Database:
             if not isinstance(error, self._driver_lost()):
                 raise
             self._drop_held()
+        if self.dialect != "sqlite":
+            self.engine.dispose()  # what the pool holds was lost with it: a restarted server
         try:
             return list(self._held_cursor().execute(text, parameters or {}).fetchall())
         except self.write_errors as error:
@@ -127,6 +129,17 @@ class Database:
         """The first row of a query, or None."""
         found = self.rows(sql, parameters)
         return found[0] if found else None
+
+    def empty_log(self) -> None:
+        """Empty SQLite's write-ahead log: what was erased stands in it until then.
+
+        Raises:
+            Unavailable: somebody read or wrote all the while.
+        """
+        if self.dialect == "sqlite":
+            busy = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+            if busy:
+                raise Unavailable("Le journal de SQLite est occupé ; redemandez dans un instant.")
 
     def vacuum(self) -> None:
         """Refresh statistics and the visibility map of PostgreSQL after a bulk load."""

@@ -392,3 +392,21 @@ def test_an_erased_request_leaves_only_a_trace(world: World, suffix: str) -> Non
     )
     for secret in ("SECRET", *secrets.values()):
         assert secret not in kept
+
+
+def test_nothing_of_an_erased_person_stays_in_the_files_of_sqlite(
+    world: World, engine: str, tmp_path: Path
+) -> None:
+    """The write-ahead log is a file too, and a small town's server keeps it for months (I11)."""
+    if engine != "sqlite":
+        pytest.skip("PostgreSQL's files are its own")
+    secrets = (b"ZZ-what-was-said", b"zz-person@example.org", b"zz-account")
+    said, email, account = (secret.decode() for secret in secrets)
+    id_ = world.posted_id(
+        description=said, email=email, account_id=account, headers={"Idempotency-Key": "zz"}
+    )
+    step(world, id_, note=said)
+    assert any(secrets[0] in path.read_bytes() for path in tmp_path.rglob("*.sqlite3*"))
+    erase(world, id_)
+    for path in filter(Path.is_file, tmp_path.rglob("*")):
+        assert not [secret for secret in secrets if secret in path.read_bytes()], path.name

@@ -133,3 +133,17 @@ def test_durability_is_read_back_from_the_engine(database: Database, database_ur
         weak = Database(database_url, synchronous="NORMAL")
         assert "synchronous=1" in str(unsafe_durability(weak))
         weak.close()
+
+
+def test_a_reader_finds_a_restarted_postgresql_again_whatever_the_pool_holds(
+    database: Database, postgres: Any
+) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no server to restart")
+    assert _epoch(database) == 0
+    pooled = [database.engine.connect() for _ in range(3)]
+    for each in pooled:
+        each.close()  # back to the pool, where they die with the server
+    postgres.stop()
+    postgres.start()
+    assert _epoch(database) == 0
