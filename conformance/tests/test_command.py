@@ -79,6 +79,9 @@ def test_a_failure_gets_1_and_says_what_to_change(command: Command) -> None:
         (["http://no-such-host.invalid/v2"], "cannot be reached"),
         (["http://127.0.0.1:9/v2", "--clause", "C-999"], "no such clause"),
         (["http://127.0.0.1:9/discovery.xml"], "cannot be read"),
+        (["http://127.0.0.1:9/v2", "--output", "/dev/null/x"], "/dev/null/x cannot be written"),
+        (["http://127.0.0.1:9/v2", "--badge", "/dev/null/x"], "/dev/null/x cannot be written"),
+        (["--copy-schemas", "/dev/null/x"], "cannot be written"),
     ],
 )
 def test_what_cannot_run_gets_2_and_a_sentence(
@@ -94,8 +97,12 @@ def test_several_jurisdictions_without_id_get_2_and_the_option(command: Command)
     with reference(multi=True) as url:
         refused = command(url)
         accepted = command(url, "--jurisdiction-id", JURISDICTION)
-    assert refused.returncode == 2
+        unknown = command(url, "--jurisdiction-id", "nowhere.example")
+        beside = command(url.rsplit("/", 1)[0], "--jurisdiction-id", JURISDICTION)
+    assert refused.returncode == unknown.returncode == beside.returncode == 2
     assert "--jurisdiction-id" in refused.stderr
+    assert "check the address, and --jurisdiction-id" in unknown.stderr
+    assert "check the address" in beside.stderr or "nothing at" in beside.stderr
     assert accepted.returncode == 0, accepted.stdout
 
 
