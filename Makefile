@@ -36,7 +36,7 @@ demo: $(installed)  ## start a server with French territories and reports (PORT=
 	@exec $(VENV)/bin/open311 demo --port $(PORT) $(ARGS)
 
 test: $(installed_for_tests)  ## run the whole suite, on SQLite and on a private PostgreSQL
-	@exec $(run) pytest $(ARGS)
+	@exec $(run) pytest --numprocesses auto --dist loadfile $(ARGS)
 
 bench: $(installed_for_tests)  ## run the benchmarks (SIZE=100000 requests)
 	@exec $(run) tests.benchmarks --size $(SIZE) $(ARGS)
