@@ -130,13 +130,18 @@ def forget_receipts_before(connection: Connection, moment: datetime) -> int:
 
 
 def forget_request(connection: Connection, scope: Scope, service_request_id: int) -> None:
-    """Blank what idempotency and outbox rows repeat of a request's content."""
-    key = {"request_key": scope.request_key(service_request_id)}
-    for statement in (
-        "DELETE FROM idempotency WHERE request_key = :request_key",
-        "UPDATE outbox SET payload = '{}' WHERE request_key = :request_key",
-    ):
-        sql.execute(connection, statement, key)
+    """Blank what idempotency and outbox rows repeat of a request's content.
+
+    The claims themselves stay: a POST repeated late must not bring an erased person back.
+    """
+    request_key = scope.request_key(service_request_id)
+    key = {"request_key": request_key}
+    claims = "SELECT api_key_id, claim, receipt FROM idempotency WHERE request_key = :request_key"
+    for api_key_id, claim, receipt in sql.rows(connection, claims, key):
+        blank = decoded(receipt) | {"account_id": None}
+        put_receipt(connection, api_key_id, claim, request_key, blank)
+    outbox = "UPDATE outbox SET payload = '{}' WHERE request_key = :request_key"
+    sql.execute(connection, outbox, key)
 
 
 def insert_token(

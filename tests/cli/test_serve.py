@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from open311.formats.public_documents import RENDERER_VERSION
 from open311.storage import catalogue
 from open311.storage.database import Database
 from tests.cli.running import Running
@@ -174,7 +175,8 @@ def test_documents_follow_a_new_public_address(site: tuple[str, str], tmp_path: 
             "serve", "--port", "0", folder=tmp_path, OPEN311_PUBLIC_URL=url, **environment
         ) as running:
             running.await_line("BASE")
-            running.wait_until(lambda url=url: catalogue.rendered_for(database) == f"1 {url}")
+            wanted = f"{RENDERER_VERSION} {url}"
+            running.wait_until(lambda wanted=wanted: catalogue.rendered_for(database) == wanted)
             os.kill(running.process.pid, signal.SIGTERM)
             assert running.ends() == 0
     database.close()

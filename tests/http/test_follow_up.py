@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -410,3 +411,27 @@ def test_nothing_of_an_erased_person_stays_in_the_files_of_sqlite(
     erase(world, id_)
     for path in filter(Path.is_file, tmp_path.rglob("*")):
         assert not [secret for secret in secrets if secret in path.read_bytes()], path.name
+
+
+def test_a_repeated_post_does_not_bring_an_erased_request_back(world: World) -> None:
+    values: dict[str, Any] = {"account_id": "zz", "headers": {"Idempotency-Key": "k"}}
+    id_ = world.posted_id(**values)
+    erase(world, id_)
+    again = world.post(**values).json[0]
+    assert (again["service_request_id"], again["account_id"]) == (id_, None)
+    assert world.count("service_request") == 1
+
+
+def test_nothing_that_a_reporter_wrote_is_read_before_moderation(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(moderated=True)
+    names = ("description", "title", "address_string", "address_id", "zipcode", "channel")
+    names += ("service_object_id", "service_object_type")
+    id_ = world.posted_id(**{name: f"zz-{name}"[:10] for name in names})
+    for suffix in ("xml", "json", "geojson"):
+        shown = world.get(f"/requests/{id_}.{suffix}", extensions="true")
+        assert shown.status_code == 200
+        assert b"zz-" not in shown.data
+    show(world, id_, Visibility.PUBLIC)
+    assert world.get(f"/requests/{id_}.json", extensions="true").data.count(b"zz-") == len(names)
