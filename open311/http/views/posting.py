@@ -68,7 +68,7 @@ def post_request() -> Response:
     idempotency_key = _idempotency_key()
     accepted = _accepted(side, fields)
     claims = _claims(side, key, accepted, idempotency_key)
-    # All are good before the first is kept: a refused POST leaves nothing behind.
+    # All are good before the first is kept: a bad one leaves nothing behind.
     photos = tuple(_kept(photo) for photo in prepare_photos(accepted.draft.photos))
     receipt = here.database.write(
         lambda connection: post_service_request(
