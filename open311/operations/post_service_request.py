@@ -126,7 +126,7 @@ def post_service_request(
         if earlier is not None:
             for taken in claims[:at]:  # they stand for the same request from now on
                 receipts.put_receipt(
-                    connection, key.api_key_id, taken.claim, earlier.request_key, earlier.receipt
+                    connection, key.client_id, taken.claim, earlier.request_key, earlier.receipt
                 )
             return Receipt(**earlier.receipt)
     id_ = requests.next_service_request_id(connection)
@@ -137,7 +137,7 @@ def post_service_request(
         request_key = side.scope.request_key(id_)
         for claim in claims:
             answer = asdict(receipt)
-            receipts.put_receipt(connection, key.api_key_id, claim.claim, request_key, answer)
+            receipts.put_receipt(connection, key.client_id, claim.claim, request_key, answer)
     return receipt
 
 
@@ -182,10 +182,10 @@ def _earlier(
     """The receipt that an earlier POST earned with this claim, or None: the claim is ours."""
     expired = None if claim.lives_for is None else now - claim.lives_for
     if receipts.claim_answer(
-        connection, key.api_key_id, claim.claim, claim.fingerprint, now=now, expired=expired
+        connection, key.client_id, claim.claim, claim.fingerprint, now=now, expired=expired
     ):
         return None
-    earlier = receipts.find_receipt(connection, key.api_key_id, claim.claim)
+    earlier = receipts.find_receipt(connection, key.client_id, claim.claim)
     assert earlier is not None
     if earlier.fingerprint != claim.fingerprint and claim.claim.startswith("key:"):
         raise KeyReused(
