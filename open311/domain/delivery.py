@@ -72,6 +72,8 @@ class Ticket:
         x, y, epsg: the same position in the destination's CRS, x east and y north in
             metres, or None when it takes WGS 84.
         reporter: only what the destination's privacy rules let through.
+        photos: the photos themselves, only for adapters whose capabilities say
+            `inline_photos`; the others are given them one by one (`attach`).
         stage: our stage (domain.status.Stage) when this snapshot was taken.
         origin: the servers that it passed, `server_id/service_request_id`, oldest first.
     """
@@ -104,6 +106,7 @@ class Ticket:
     reporter: Reporter = Reporter()
     attributes: tuple[Answer, ...] = ()
     media_urls: tuple[str, ...] = ()
+    photos: tuple[Attachment, ...] = ()
     origin: tuple[str, ...] = ()
 
 
@@ -130,6 +133,7 @@ class TicketChange:
     Attributes:
         event_id: the tool's own id of the event, else a hash of its content.
         status: in the tool's own words; None for a mere note.
+        number: what its people call the ticket, when only now it is known (return files).
         author: the tool's name for who did it; changes by our own account are echoes.
     """
 
@@ -140,6 +144,7 @@ class TicketChange:
     note: str | None = None
     author: str | None = None
     media_urls: tuple[str, ...] = ()
+    number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,12 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an adapter can do; the worker asks nothing else of it."""
+    """What an adapter can do; the worker asks nothing else of it.
+
+    Attributes:
+        inline_photos: `create` takes the photos with the ticket (an e-mail, a file), so
+            there are no photo steps for it.
+    """
 
     idempotency: Idempotency
     attach: bool = True
@@ -170,6 +180,7 @@ class Capabilities:
     set_status: bool = False
     read: bool = False
     changes: bool = False
+    inline_photos: bool = False
 
 
 class ToolError(Exception):
