@@ -9,6 +9,7 @@ from open311.domain.delivery import (
     Capabilities,
     ChangePage,
     Destination,
+    Exchange,
     Ticket,
     TicketReceipt,
 )
@@ -40,17 +41,17 @@ class Adapter(Protocol):
         """Create the ticket; its id as soon as it exists (photos are steps of their own)."""
         ...
 
-    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> None:
-        """Add one photo."""
+    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
+        """Add one photo; its name is stable, so that a repeat can be told."""
         ...
 
-    def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> None:
-        """Add a note; `key` is stable for this note."""
+    def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
+        """Add a note; `key` is stable for this note, so that a repeat can be told."""
         ...
 
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
-    ) -> None:
+    ) -> Exchange:
         """Move the ticket to what our stage is called there."""
         ...
 
@@ -60,6 +61,10 @@ class Adapter(Protocol):
 
     def changes(self, cursor: str | None) -> ChangePage:
         """What changed after a cursor (None: from now on), overlap included; may repeat."""
+        ...
+
+    def stage_of(self, status: str) -> str | None:
+        """Our stage (domain.status.Stage) for a status of the tool; None when unmapped."""
         ...
 
     def preview(self, ticket: Ticket) -> str:

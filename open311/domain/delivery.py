@@ -111,12 +111,22 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer as agents may see them: secrets and persons masked."""
+
+    request: str = ""
+    response: str = ""
+    status_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TicketReceipt:
     """What a tool says of a ticket: its own id, and what else it tells.
 
     Attributes:
         ticket_id: the id that the tool's API takes.
         number: what its people call it; `status`: in the tool's own words.
+        exchange: what was sent and answered, masked, for the record of attempts.
     """
 
     ticket_id: str
@@ -124,6 +134,7 @@ class TicketReceipt:
     url: str | None = None
     status: str | None = None
     etag: str | None = None
+    exchange: Exchange = field(default=Exchange(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +145,8 @@ class TicketChange:
         event_id: the tool's own id of the event, else a hash of its content.
         status: in the tool's own words; None for a mere note.
         number: what its people call the ticket, when only now it is known (return files).
-        author: the tool's name for who did it; changes by our own account are echoes.
+        author: the tool's name for who did it; a change whose author is the
+            destination's setting `own_account` is an echo of ours.
     """
 
     ticket_id: str
@@ -154,15 +166,6 @@ class ChangePage:
     changes: tuple[TicketChange, ...]
     cursor: str
     more: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request and its answer as agents may see them: secrets and persons masked."""
-
-    request: str = ""
-    response: str = ""
-    status_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +248,7 @@ class Destination:
         allowed_networks: private networks (CIDR) that this destination alone may reach.
         epsg: CRS of x and y, checked against its area of use; None = WGS 84 only.
         alert_after_s: age of the oldest pending delivery that alerts.
+        poll_s: seconds between two looks at what changed in the tool.
     """
 
     name: str
@@ -255,3 +259,4 @@ class Destination:
     allowed_networks: tuple[str, ...] = ()
     epsg: int | None = None
     alert_after_s: int = 86_400
+    poll_s: int = 300
