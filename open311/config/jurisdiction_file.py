@@ -19,7 +19,7 @@ from open311.config.catalogue import Languages, read_services
 from open311.config.difference import describe_difference
 from open311.config.errors import JurisdictionFileError
 from open311.config.jurisdiction_document import jurisdiction_from_document, keep_withdrawn
-from open311.config.table import Table, refuse_twins
+from open311.domain.checked_table import Table, refuse_twins
 from open311.domain.jurisdiction import RESERVED_IDS
 
 __all__ = [

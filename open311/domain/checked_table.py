@@ -1,4 +1,4 @@
-"""Reading one table of a configuration file: every fault is noted, none stops the reading.
+"""Reading one table of a declared file (jurisdiction, profile): every fault is noted.
 
 Plain code rather than a schema library, because here types are strict (TOML has
 them), one pass must also report what contradicts something elsewhere in the
