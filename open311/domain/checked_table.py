@@ -42,6 +42,11 @@ class Table:
         if not isinstance(content, dict):
             faults.append(f"{where} : {_KINDS[dict]} est attendue.")
 
+    @property
+    def keys(self) -> list[str]:
+        """The keys as they stand, for a table whose keys are the author's own."""
+        return list(self._content)
+
     def path(self, key: str) -> str:
         """Dotted path of one key of this table."""
         return f"{self.where}.{key}" if self.where else key
