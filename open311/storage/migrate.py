@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from open311.storage.database import Database
-from open311.storage.models import Base
+from open311.storage.delivery_models import Base
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

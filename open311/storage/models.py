@@ -69,6 +69,9 @@ class InstallationRow(Base):
     rendered_for: Mapped[str] = mapped_column(
         Text, comment="renderer version and public base URL of the stored documents"
     )
+    server_id: Mapped[str] = mapped_column(
+        String(32), comment="this server among all others, for ever: tickets carry it"
+    )
 
 
 class JurisdictionRow(Base):
@@ -305,6 +308,6 @@ class OutboxRow(Base):
     request_key: Mapped[int] = mapped_column(Key, ForeignKey(_REQUEST), index=True)
     kind: Mapped[str] = mapped_column(String(10), comment="create, photo, comment or status")
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
-    state: Mapped[str] = mapped_column(String(10), comment="pending until a worker takes it")
+    state: Mapped[str] = mapped_column(String(10), comment="pending, then routed")
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
     created_datetime: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from open311.storage.models import Base
+from open311.storage.delivery_models import Base  # all tables: these, and those of models
 
 context.configure(
     connection=context.config.attributes["connection"],
