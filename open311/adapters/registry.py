@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
+from open311.adapters import rest
 from open311.adapters.contract import Adapter, AdapterFactory
 from open311.adapters.destination_settings import fill_settings
 from open311.adapters.profile import Profile, ProfileFaults
@@ -16,7 +17,7 @@ from open311.domain.delivery import Destination
 GROUP = "open311.adapters"
 
 #: The engines: one line each.
-KINDS: Mapping[str, Kind] = {}
+KINDS: Mapping[str, Kind] = {"rest": rest.KIND}
 
 
 def read_profile(source: str) -> Profile:

@@ -42,7 +42,9 @@ REPORTER_FIELDS = ("email", "first_name", "last_name", "phone")
 _COMPOSED = ("summary", "details", "attributes", "media_urls", "origin")
 TICKET_NAMES = frozenset(_PLAIN + _COMPOSED) | {f"reporter.{each}" for each in REPORTER_FIELDS}
 RECEIPT_NAMES = frozenset({"ticket_id", "number", "ticket_url", "ticket_status", "etag"})
-FILE_NAMES = frozenset(f"file.{each}" for each in ("name", "media_type", "base64", "sha256", "url"))
+FILE_NAMES = frozenset(
+    f"file.{each}" for each in ("name", "media_type", "content", "sha256", "url")
+)
 NOTE_NAMES = frozenset({"note.text", "note.key"})
 STATUS_NAMES = frozenset({"status.stage", "status.note"})
 #: Names of which only the beginning is fixed.
@@ -89,11 +91,11 @@ def receipt_values(receipt: TicketReceipt) -> dict[str, Any]:
 
 
 def file_values(attachment: Attachment) -> dict[str, Any]:
-    """What a profile may say of a photo; `file.base64` is its content, still as bytes."""
+    """What a profile may say of a photo; `file.content` is bytes (base64 in a text)."""
     return {
         "file.name": attachment.name,
         "file.media_type": attachment.media_type,
-        "file.base64": attachment.content,
+        "file.content": attachment.content,
         "file.sha256": attachment.sha256,
         "file.url": attachment.url,
     }
