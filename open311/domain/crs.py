@@ -79,9 +79,10 @@ def from_wgs84(lat: float, long: float, epsg: int) -> tuple[float, float]:
 def is_known(epsg: int) -> bool:
     """Whether the EPSG registry has this code as a reference frame of positions."""
     try:
-        return bool(_frame(epsg).area_of_use) and len(_frame(epsg).axis_info) == 2
+        frame = _frame(epsg)
     except ValueError:
         return False
+    return frame.area_of_use is not None and len(frame.axis_info) == 2
 
 
 @lru_cache(maxsize=8)
@@ -99,5 +100,7 @@ def _frame(epsg: int) -> pyproj.CRS:
 
 def _area_of_use(epsg: int) -> tuple[float, float, float, float]:
     """West, south, east, north in degrees; west > east when it crosses the antimeridian."""
-    west, south, east, north = _frame(epsg).area_of_use.bounds
-    return west, south, east, north
+    area = _frame(epsg).area_of_use
+    if area is None:
+        raise ValueError(f"EPSG:{epsg} has no area of use")
+    return area.west, area.south, area.east, area.north

@@ -6,6 +6,7 @@ photo, comment, status), tried until it is done, refused, or somebody must look.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -71,7 +72,7 @@ class Ticket:
         lat, long: WGS 84 degrees (EPSG:4326), or None.
         x, y, epsg: the same position in the destination's CRS, x east and y north in
             metres, or None when it takes WGS 84.
-        reporter: only what the destination's privacy rules let through.
+        reporter: all that is known; an adapter sends only what its privacy rules allow.
         photos: the photos themselves, only for adapters whose capabilities say
             `inline_photos`; the others are given them one by one (`attach`).
         stage: our stage (domain.status.Stage) when this snapshot was taken.
@@ -103,7 +104,7 @@ class Ticket:
     kind: str = "report"
     priority: str | None = None
     is_staff: bool = False
-    reporter: Reporter = Reporter()
+    reporter: Reporter = Reporter()  # noqa: RUF009 - frozen
     attributes: tuple[Answer, ...] = ()
     media_urls: tuple[str, ...] = ()
     photos: tuple[Attachment, ...] = ()
@@ -260,3 +261,8 @@ class Destination:
     epsg: int | None = None
     alert_after_s: int = 86_400
     poll_s: int = 300
+
+
+def mark_of(note: str) -> str:
+    """A note's mark, by which we know our own text again when a tool shows it to us."""
+    return hashlib.sha256(" ".join(note.split()).encode()).hexdigest()[:16]

@@ -195,6 +195,21 @@ def settle(
     )
 
 
+def settle_late(connection: Connection, delivery_key: int, now: datetime) -> bool:
+    """Count as delivered what its first worker, thought dead, did deliver after all.
+
+    False when another worker holds it now: he finds the ticket himself.
+    """
+    return bool(
+        sql.execute(
+            connection,
+            "UPDATE delivery SET state = 'done', settled_datetime = :now "
+            "WHERE delivery_key = :key AND state IN ('pending', 'unknown', 'dead')",
+            {"key": delivery_key, "now": to_utc_text(now)},
+        )
+    )
+
+
 def release(connection: Connection, delivery: StoredDelivery, worker: str) -> bool:
     """Give a lease back untouched: the worker stops before it sent anything."""
     return _held(

@@ -12,8 +12,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from open311.storage import delivery_models  # noqa: F401 - its tables belong to Base too
 from open311.storage.database import Database
-from open311.storage.delivery_models import Base
+from open311.storage.models import Base
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from open311.storage.delivery_models import Base  # all tables: these, and those of models
+from open311.storage import delivery_models  # noqa: F401 - its tables belong to Base too
+from open311.storage.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
