@@ -8,6 +8,8 @@ from importlib.metadata import entry_points
 from open311.adapters import rest
 from open311.adapters.contract import Adapter, AdapterFactory
 from open311.adapters.destination_settings import fill_settings
+from open311.adapters.email_kind import SMTP
+from open311.adapters.file_kind import FOLDER, SFTP
 from open311.adapters.profile import Profile, ProfileFaults
 from open311.adapters.profile_file import Kind, shipped_profiles
 from open311.adapters.profile_file import read_profile as read_profile_of
@@ -17,7 +19,12 @@ from open311.domain.delivery import Destination
 GROUP = "open311.adapters"
 
 #: The engines: one line each.
-KINDS: Mapping[str, Kind] = {"rest": rest.KIND}
+KINDS: Mapping[str, Kind] = {
+    "folder": FOLDER,
+    "rest": rest.KIND,
+    "sftp": SFTP,
+    "smtp": SMTP,
+}
 
 
 def read_profile(source: str) -> Profile:
