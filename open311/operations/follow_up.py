@@ -14,7 +14,7 @@ from open311.domain.request import Reporter, RequestUpdate, ServiceRequest, Stor
 from open311.domain.status import Stage, Visibility, check_transition, is_open
 from open311.operations.installation import Side
 from open311.operations.publishing import publish_document
-from open311.storage import receipts, requests, updates
+from open311.storage import delivery_records, receipts, requests, tickets, updates
 
 #: How a request may be closed from the command line.
 CLOSING_STAGES = tuple(stage for stage in Stage if not is_open(stage))
@@ -133,6 +133,9 @@ def erase_request(
     requests.delete_reporter(connection, side.scope, service_request_id)
     updates.forget_texts(connection, side.scope, service_request_id)
     receipts.forget_request(connection, side.scope, service_request_id)
+    request_key = side.scope.request_key(service_request_id)
+    delivery_records.forget_request(connection, request_key, now)
+    tickets.forget_request(connection, request_key)
     request = _emptied(stored.request, max(now, stored.request.updated_datetime))
     _note_internally(connection, side, request, "erased")
     _publish(connection, side, StoredRequest(request, api_key_id=stored.api_key_id), public_url)
