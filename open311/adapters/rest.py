@@ -117,7 +117,7 @@ class RestAdapter:
     def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
         """Add one photo, unless a file of its name is there already."""
         self._check_file(attachment)
-        if attachment.name in self._already("files", "name", receipt):
+        if any(each.get("name") == attachment.name for each in self._already("files", receipt)):
             return Exchange(response=f"{attachment.name} : déjà dans l'outil.")
         operation = self._operations["attach"]
         refused = operation.refused_file or tuple(REFUSED_FILE)
@@ -129,10 +129,11 @@ class RestAdapter:
         return self._caller.perform(operation, values, failure=failure).reply.exchange
 
     def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
-        """Add a note, unless the very same text is there already."""
-        if any(text in each for each in self._already("notes", "text", receipt)):
-            return Exchange(response="Note déjà dans l'outil.")
+        """Add a note, unless its key, or the very same text, is there already."""
         note = {"note.text": text, "note.key": key}
+        for each in self._already("notes", receipt, note):
+            if each.get("key") == key or text in each.get("text", ""):
+                return Exchange(response="Note déjà dans l'outil.")
         return self._step("comment", ticket, receipt, note)
 
     def set_status(
@@ -200,17 +201,19 @@ class RestAdapter:
             return f"{attachment.name} : plus de {rules.max_bytes} octets."
         return None
 
-    def _already(self, name: str, wanted: str, receipt: TicketReceipt) -> list[str]:
-        """Names of files, or texts of notes, that the ticket has, if the profile can tell."""
+    def _already(
+        self, name: str, receipt: TicketReceipt, more: Values | None = None
+    ) -> list[dict[str, str]]:
+        """The files, or the notes, that the ticket has, if the profile can tell."""
         operation = self._operations.get(name)
         if operation is None:
             return []
-        answered = self._caller.perform(operation, receipt_values(receipt), safe=True)
-        read = [
+        values = {**receipt_values(receipt), **(more or {})}
+        answered = self._caller.perform(operation, values, safe=True)
+        return [
             self._texts(operation, replace(answered, node=item), safe=True)
             for item in self._items(operation, answered)
         ]
-        return [found[wanted] for found in read if wanted in found]
 
     def _items(self, operation: Operation, answered: Answered) -> list[Any]:
         try:

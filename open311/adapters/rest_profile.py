@@ -42,7 +42,7 @@ _NAMES: Mapping[str, tuple[bool, frozenset[str]]] = {
     "set_status": (True, RECEIPT_NAMES | STATUS_NAMES),
     "read": (False, RECEIPT_NAMES),
     "files": (False, RECEIPT_NAMES),
-    "notes": (False, RECEIPT_NAMES),
+    "notes": (False, RECEIPT_NAMES | NOTE_NAMES),
     "changes": (False, _CURSOR_NAMES),
     "history": (False, frozenset({"ticket_id"})),
 }
@@ -52,7 +52,6 @@ _MUST_FIND: Mapping[str, tuple[str, ...]] = {
     "create": ("ticket_id",),
     "read": ("status",),
     "files": ("name",),
-    "notes": ("text",),
     "changes": ("ticket_id", "changed"),
     "history": ("changed",),
 }
@@ -62,7 +61,7 @@ _MAY_FIND: Mapping[str, frozenset[str]] = {
     "create": frozenset({"ticket_id", "number", "url", "status", "etag"}),
     "read": frozenset({"number", "url", "status", "etag"}),
     "files": frozenset({"name"}),
-    "notes": frozenset({"text"}),
+    "notes": frozenset({"text", "key"}),
     "changes": frozenset(
         {"ticket_id", "changed", "event_id", "status", "note", "author", "media_urls", "number"}
     ),

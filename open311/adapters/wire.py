@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -37,6 +37,8 @@ HTTP_SETTINGS: Mapping[str, Setting] = MappingProxyType(
         "client_key": Setting("fichier PEM de la clé de ce certificat"),
         "proxy": Setting("serveur mandataire, comme http://proxy.ville.fr:3128",
                          pattern=r"https?://[^\s?#]+"),
+        "read_timeout_s": Setting("secondes d'attente d'une réponse, pour un outil lent",
+                                  pattern=r"\d{1,3}(\.\d+)?"),
     }
 )  # fmt: skip
 _MAX_HEADERS_SHOWN = 40
@@ -76,7 +78,7 @@ class Wire:
     def __init__(
         self, destination: Destination, settings: Filled, limits: Limits | None = None
     ) -> None:
-        self.limits = limits or Limits()
+        self.limits = _patient(limits or Limits(), settings.get("read_timeout_s"))
         self.masker = Masker(settings.secrets)
         self.secret_headers: set[str] = set()
         self._door = Door(destination.allowed_networks)
@@ -155,6 +157,14 @@ class Wire:
     def close(self) -> None:
         """Let connections go."""
         self._session.close()
+
+
+def _patient(limits: Limits, told: str | None) -> Limits:
+    """The profile's limits, or a destination that knows better."""
+    if told is None:
+        return limits
+    read_s = float(told)
+    return replace(limits, read_timeout_s=read_s, total_timeout_s=2 * read_s)
 
 
 def _session(door: Door) -> requests.Session:
