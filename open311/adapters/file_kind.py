@@ -68,11 +68,11 @@ def _read(table: Table, known: Known) -> FileDrop | None:
 
 
 def _shape(file: Table) -> CsvShape | XmlShape:
-    if file.choice("type", ("csv", "xml"), required=True) == "xml":
-        root, record = file.text("xml_root", required=True), file.text("xml_record", required=True)
-        return XmlShape(root or "", record or "")
+    """Keys of the other type may stay: a profile that extends this one changes the type."""
+    is_xml = file.choice("type", ("csv", "xml"), required=True) == "xml"
+    root, record = (file.text(key, required=is_xml) for key in ("xml_root", "xml_record"))
     header, quote = file.flag("header"), file.flag("quote_all")
-    return CsvShape(
+    csv = CsvShape(
         columns=(),
         delimiter=file.text("delimiter", pattern=".", told="un seul caractère") or ";",
         header=header is not False,
@@ -80,6 +80,7 @@ def _shape(file: Table) -> CsvShape | XmlShape:
         line_end=_LINE_ENDS[file.choice("line_end", list(_LINE_ENDS)) or "crlf"],
         guard_formulas=bool(file.flag("guard_formulas")),
     )
+    return XmlShape(root or "", record or "") if is_xml else csv
 
 
 def _encoding(table: Table) -> str | None:

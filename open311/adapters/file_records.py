@@ -84,4 +84,6 @@ def _xml(record: Record, shape: XmlShape, encoding: str) -> bytes:
         except ValueError as error:
             raise UnmappedValue(f"{name} : {error}") from error
     plain = encoding.replace("-sig", "")
-    return bytes(etree.tostring(root, xml_declaration=True, encoding=plain, pretty_print=True))
+    written = etree.tostring(root, xml_declaration=True, encoding=plain, pretty_print=True)
+    assert isinstance(written, bytes)
+    return written

@@ -17,7 +17,6 @@ from open311.adapters.registry import make_adapter
 from open311.domain.delivery import (
     Destination,
     OutcomeUnknown,
-    Ticket,
     ToolBusy,
     ToolRefused,
     ToolUnauthorized,
