@@ -60,6 +60,7 @@ class PrivateCluster:
         settings: Server settings by name, over PostgreSQL's defaults.
         binaries: Folder of ``initdb`` and ``postgres``; found by itself if not given.
         parent: Where the data folder is made; a temporary folder if not given.
+        environment: More environment variables for the server.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class PrivateCluster:
         *,
         binaries: Path | None = None,
         parent: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = dict(settings or {})
+        self.environment = dict(environment or {})
         self.binaries = binaries or find_binaries()
         self.port = 0
         self._parent = parent
@@ -250,6 +253,7 @@ class PrivateCluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
+                env={**os.environ, **self.environment},
                 **self._user.popen_arguments,
             )
 

@@ -51,16 +51,31 @@ def _information(name: str, write: Callable[[], str], text: str) -> Callable[[An
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("url")
 @click.option("--jurisdiction-id", default="", help="Sent with every call.")
-@click.option("--api-key", default="", envvar="OPEN311_API_KEY", show_envvar=True,
-              help="Key for POST; better given by the environment than on the command line.")
-@click.option("--profile", "profiles", multiple=True, type=click.Choice([*(p.value for p in Profile), "all"]),
-              help="core: what the standard demands; recommended: and what it advises; fr: and our "
-              "stricter rules; ext: extensions; all. May be repeated. Default: core.")
+@click.option(
+    "--api-key",
+    default="",
+    envvar="OPEN311_API_KEY",
+    show_envvar=True,
+    help="Key for POST; better given by the environment than on the command line.",
+)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    type=click.Choice([*(p.value for p in Profile), "all"]),
+    help="core: what the standard demands; recommended: and what it advises; fr: and our "
+    "stricter rules; ext: extensions; all. May be repeated. Default: core.",
+)
 @click.option("--clause", "only", multiple=True, help="Check only this clause. May be repeated.")
 @click.option("--write", is_flag=True, help="Also make test requests (on a test endpoint only).")
 @click.option("--yes", is_flag=True, help="Allow --write on an endpoint that is not of type test.")
-@click.option("--format", "form", type=click.Choice(list(WRITERS)), default="text",
-              help="Format of the report on standard output (or in --output).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(WRITERS)),
+    default="text",
+    help="Format of the report on standard output (or in --output).",
+)
 @click.option("--output", type=click.Path(dir_okay=False, writable=True), help="Report file.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write JSON here.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False), help="Also write JUnit.")
@@ -70,26 +85,59 @@ def _information(name: str, write: Callable[[], str], text: str) -> Callable[[An
 @click.option("--lat", default="", help="Where test requests are made, WGS 84 degrees.")
 @click.option("--long", default="", help="Where test requests are made, WGS 84 degrees.")
 @click.option("--private-id", default="", help="Id of a request known not to be public.")
-@click.option("--previous", type=click.Path(exists=True, dir_okay=False),
-              help="JSON report of an earlier run, to see whether the changeset moved.")
-@click.option("--concurrency", type=click.IntRange(1, 8), default=4, show_default=True,
-              help="Requests at a time.")
-@click.option("--delay", type=click.FloatRange(0, 60), default=None,
-              help="Seconds between two requests. Default: 0.1, none on this machine.")
-@click.option("--budget", type=click.IntRange(1), default=2000, show_default=True,
-              help="Requests of the whole run at most.")
-@click.option("--timeout", type=click.FloatRange(0.5, 300), default=20.0, show_default=True,
-              help="Seconds for one request.")
-@click.option("--patience", type=click.FloatRange(0, 3600), default=10.0, show_default=True,
-              help="Seconds to wait for the id behind a token.")
+@click.option(
+    "--previous",
+    type=click.Path(exists=True, dir_okay=False),
+    help="JSON report of an earlier run, to see whether the changeset moved.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 8),
+    default=4,
+    show_default=True,
+    help="Requests at a time.",
+)
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, 60),
+    default=None,
+    help="Seconds between two requests. Default: 0.1, none on this machine.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(1),
+    default=2000,
+    show_default=True,
+    help="Requests of the whole run at most.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.5, 300),
+    default=20.0,
+    show_default=True,
+    help="Seconds for one request.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0, 3600),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for the id behind a token.",
+)
 @click.option("--ca-bundle", type=click.Path(exists=True), help="Certificates to trust.")
 @click.option("--fail-untested", is_flag=True, help="Exit 1 when a clause could not be tested.")
 @click.option("--verbose", "-v", is_flag=True, help="Show passed clauses too.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
 @_information("--list-clauses", coverage.markdown, "Print every clause and its check.")
 @_information("--report-schema", shipped.report_schema, "Print the JSON Schema of the report.")
-@click.option("--copy-schemas", metavar="FOLDER", is_eager=True, expose_value=False,
-              callback=_copy_schemas, help="Write the schemas of the standard to a folder.")
+@click.option(
+    "--copy-schemas",
+    metavar="FOLDER",
+    is_eager=True,
+    expose_value=False,
+    callback=_copy_schemas,
+    help="Write the schemas of the standard to a folder.",
+)
 @click.version_option(__version__)
 def main(url: str, **options: Any) -> None:
     """Check an Open311 GeoReport v2 server against numbered clauses.

@@ -38,7 +38,9 @@ def markdown() -> str:
         if clause.section != section:
             section = clause.section
             title = section.replace("post", "POST and tokens").capitalize()
-            parts.append(f"\n## {title}\n\n| Clause | Level | Rule | Source | Check |\n|---|---|---|---|---|")
+            parts.append(
+                f"\n## {title}\n\n| Clause | Level | Rule | Source | Check |\n|---|---|---|---|---|"
+            )
         parts.append(_line(clause))
     return "\n".join(parts) + "\n"
 

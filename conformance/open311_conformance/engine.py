@@ -25,7 +25,7 @@ LEFT_OUT = (
 )  # fmt: skip
 
 
-class ClauseBroken(Exception):  # noqa: N818 - what pytest shows for a failed clause
+class ClauseBroken(Exception):
     """The outcome of a clause that is not conformant, for pytest."""
 
 

@@ -12,7 +12,7 @@ _FORM = re.compile(rf"\b((?:{_PERSONAL})=)[^&\s\"'<]+", re.IGNORECASE)
 _XML = re.compile(rf"(<({_PERSONAL})>)[^<]+(</\2>)", re.IGNORECASE)
 _JSON = re.compile(rf'("(?:{_PERSONAL})"\s*:\s*)"[^"]+"', re.IGNORECASE)
 _MULTIPART = re.compile(rf'(name="(?:{_PERSONAL})"\r?\n\r?\n)[^\r\n]+', re.IGNORECASE)
-_BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
+_BEARER = re.compile(r"(Bearer\s+)\S{8,}", re.IGNORECASE)
 
 
 def mask(text: str, secrets: tuple[str, ...] = ()) -> str:

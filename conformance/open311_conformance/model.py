@@ -65,7 +65,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Clause:
-    """One numbered rule, in our own words, in English (rule) and French (regle)."""
+    """One numbered rule and what to change, in English and French (regle, conseil)."""
 
     id: str
     level: Level
@@ -73,6 +73,7 @@ class Clause:
     regle: str
     source: str
     advice: str
+    conseil: str
     section: str
     untestable: str = ""
 
@@ -98,7 +99,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-class Failed(Exception):  # noqa: N818 - a verdict, not a fault of the program
+class Failed(Exception):
     """The server breaks the clause; the text says how."""
 
     def __init__(self, message: str, exchange: Exchange | None = None) -> None:
@@ -106,9 +107,9 @@ class Failed(Exception):  # noqa: N818 - a verdict, not a fault of the program
         self.exchange = exchange
 
 
-class NotTested(Exception):  # noqa: N818 - a verdict, not a fault of the program
+class NotTested(Exception):
     """The clause could not be tested; the text says why."""
 
 
-class CannotRun(Exception):  # noqa: N818 - told to the user as a sentence
+class CannotRun(Exception):
     """The run makes no sense (no server, no jurisdiction…); the text says why."""

@@ -56,7 +56,7 @@ class Probe:
 
     # -- asking ---------------------------------------------------------------------------
 
-    def get(  # noqa: PLR0913 - the parts of an HTTP request
+    def get(
         self,
         resource: str,
         fmt: str = "xml",

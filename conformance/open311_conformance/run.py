@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -26,6 +27,7 @@ from open311_conformance.posting import Posting
 from open311_conformance.probe import Probe
 from open311_conformance.target import Aim, Target
 from open311_conformance.wire.client import Manners, PoliteClient
+from open311_conformance.wire.reading import Unreadable
 
 EVIDENCE_KEPT = 3
 
@@ -66,6 +68,8 @@ class Run:
             self.target.arrive()
         except NotTested as error:
             raise CannotRun(str(error)) from error
+        with suppress(NotTested):  # checks will say why there is nothing to look at
+            self.posting.sow()
 
     def phase_of(self, clause_id: str) -> Phase:
         """When the check of a clause runs; clauses without check come last."""
@@ -106,7 +110,7 @@ class Run:
             if failure.exchange is not None:
                 probe.trail.append(failure.exchange)
             return (Verdict.REPORTED if may else Verdict.FAILED), str(failure)
-        except NotTested as reason:
+        except (NotTested, Unreadable) as reason:
             return Verdict.NOT_TESTED, str(reason)
         except Exception:  # noqa: BLE001 - a fault of ours must neither pass nor fail a server
             return Verdict.BROKEN, traceback.format_exc(limit=-3)

@@ -69,7 +69,7 @@ class Target:
         query = urlencode(list(params))
         return f"{self.base}/{resource}{suffix}" + (f"?{query}" if query else "")
 
-    def get(  # noqa: PLR0913 - the parts of an HTTP request
+    def get(
         self,
         resource: str,
         fmt: str = "xml",
@@ -146,7 +146,7 @@ class Target:
             self.base = moved
 
     def _look_for_georeport(self, listing: Exchange) -> None:
-        if listing.status == 400 and not self.aim.jurisdiction_id:  # noqa: PLR2004 - C-051
+        if listing.status == 400 and not self.aim.jurisdiction_id:
             raise CannotRun(
                 "the service list is refused with 400: this endpoint seems to serve several "
                 f"jurisdictions, give --jurisdiction-id ({reading.error_text(listing)[:200]})"

@@ -6,6 +6,7 @@ import click
 
 from open311.cli.site import open_database, read_settings
 from open311.cli.teaching import TeachingGroup
+from open311.operations.database_check import check_database
 from open311.storage import migrate
 
 
@@ -31,3 +32,21 @@ def upgrade() -> None:
         click.echo(f"La base est à jour (révision {after}).")
     else:
         click.echo(f"La base est passée de la révision {before or 'aucune'} à {after}.")
+
+
+@db.command()
+def check() -> None:
+    """Vérifier que la base est entière ; rien n'est changé, le serveur peut tourner.
+
+    Révision et schéma, réglages de durabilité, fichier SQLite, lignes orphelines,
+    demandes sans document public ou sans historique. Code de sortie 1 à la moindre faute.
+
+        open311 db check
+    """
+    with open_database(read_settings(), at_head=False) as database:
+        faults = list(check_database(database))
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        raise click.exceptions.Exit(1)
+    click.echo("La base est entière.")

@@ -52,12 +52,12 @@ def serve(
         OPEN311_DATABASE_URL=postgresql://open311@localhost/open311 open311 serve --workers 4
     """
     settings = read_settings(host=host, port=port, workers=workers, threads=threads)
-    configure_logs(settings.log_format, settings.log_level)
     _check_exposure(settings, naked=naked)
     _check_storage(settings)
     for warning in settings.warnings():
         _warn(warning)
     with Listening(settings.host, settings.port) as listening:
+        configure_logs(settings.log_format, settings.log_level)
         settings = public_settings(settings, listening, is_given=is_given("public_url"))
         sys.exit(run_server(settings, listening, ready=lambda: announce(listening)))
 

@@ -125,7 +125,8 @@ def _pairs(raw: Mapping[str, Any], columns: Mapping[str, str]) -> Iterator[tuple
         if own == "attributes":
             yield from _answers(value)
         elif own == "media_urls":
-            yield from (("media_url", str(each)) for each in value or ())
+            urls = value if isinstance(value, list) else [value]
+            yield from (("media_url", text) for each in urls if (text := _text(each)) is not None)
         elif own and (text := _text(value)) is not None:
             yield own, text
 

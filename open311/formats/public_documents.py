@@ -31,12 +31,15 @@ _FRAMES = {
     "xml": (XML_DECLARATION + b"<service_requests>", b"</request>", b"</service_requests>"),
     "json": (b"[", b"},", b"]"),
 }
+#: What parts two stored documents of a list.
+SEPARATORS = {format_: between for format_, (_, between, _) in _FRAMES.items()}
 _EMPTY = {
     "xml": XML_DECLARATION + b"<service_requests/>",
     "json": b"[]",
     "geojson": b'{"type":"FeatureCollection","features":[]}',
 }
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _SPECIAL = re.compile("[&<>\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 
@@ -171,7 +174,7 @@ def _xml_content(name: str, value: Any) -> str:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return _encode(value).encode(errors="replace")
 
 
 def _point(lat: float | None, long: float | None) -> bytes:

@@ -46,6 +46,10 @@ class Parameter(fields.Field[Any]):
         self.many = many or comma_list
         self.comma_list = comma_list
 
+    def raw_of(self, given: Fields, name: str) -> Any:
+        """The text, or the texts, that a client gave."""
+        return given.many(name, comma_list=self.comma_list) if self.many else given.one(name)
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> Any:
@@ -89,27 +93,21 @@ def _schema(kind: type[GeoReportSchema], timezone: ZoneInfo) -> GeoReportSchema:
 def read(kind: type[GeoReportSchema], given: Fields, timezone: ZoneInfo) -> Reading:
     """Read all parameters of a schema; those at fault are missing from the values."""
     schema = _schema(kind, timezone)
+    values: dict[str, Any] = {}
     faults: list[Open311Error] = []
-    raw: dict[str, Any] = {}
-    for name, parameter in schema.fields.items():
-        assert isinstance(parameter, Parameter)
+    for name in given.texts:
+        parameter = schema.fields.get(name)
+        if not isinstance(parameter, Parameter):
+            continue  # unknown parameters are ignored (C-015)
         try:
-            value = (
-                given.many(name, comma_list=parameter.comma_list)
-                if parameter.many
-                else given.one(name)
-            )
+            raw = parameter.raw_of(given, name)
+            if raw:  # a list of nothing but commas is no list
+                values[name] = parameter.deserialize(raw, name, given.texts)
         except InvalidRequest as error:
             faults.append(error)
-            continue
-        if value:
-            raw[name] = value
-    try:
-        return Reading(schema.load(raw), faults)
-    except ValidationError as error:
-        told: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        faults += [InvalidRequest(texts[0], field=name) for name, texts in told.items()]
-        return Reading(error.valid_data or {}, faults)  # type: ignore[arg-type]
+        except ValidationError as error:
+            faults.append(InvalidRequest(str(error.messages[0]), field=name))
+    return Reading(values, faults)
 
 
 def _text(limit: int) -> Callable[[str, str, ZoneInfo], str]:
@@ -183,7 +181,11 @@ _anything = _text(2000)
 
 
 def _jurisdiction_id() -> Parameter:
-    return Parameter(_anything, "The jurisdiction, where an endpoint serves several (C-051).")
+    return Parameter(
+        _anything,
+        "The jurisdiction, where an endpoint serves several (C-051).",
+        examples=["gentilly.fr"],
+    )
 
 
 class JurisdictionSchema(GeoReportSchema):
@@ -239,10 +241,12 @@ class PostRequestSchema(JurisdictionSchema):
     """POST Service Request; `attribute[CODE]` and photos are read beside it."""
 
     api_key = Parameter(_text(200), "The key; `Authorization: Bearer` is accepted too.")
-    service_code = Parameter(_text(200), "What is reported.")
-    lat = Parameter(_coordinate(90), "WGS 84 degrees, with `long`.")
-    long = Parameter(_coordinate(180), "WGS 84 degrees, with `lat`.")
-    address_string = Parameter(_text(500), "The place in words.")
+    service_code = Parameter(_text(200), "What is reported.", examples=["proprete"])
+    lat = Parameter(_coordinate(90), "WGS 84 degrees, with `long`.", examples=["48.8130"])
+    long = Parameter(_coordinate(180), "WGS 84 degrees, with `lat`.", examples=["2.3444"])
+    address_string = Parameter(
+        _text(500), "The place in words.", examples=["12 avenue Lénine, 94250 Gentilly"]
+    )
     address_id = Parameter(_text(100), "The place in the jurisdiction's own address table.")
     zipcode = Parameter(_text(10), "Postal code.")
     email = Parameter(_text(254), "Of the reporter; never public.")
@@ -251,7 +255,11 @@ class PostRequestSchema(JurisdictionSchema):
     first_name = Parameter(_text(100), "Of the reporter; never public.")
     last_name = Parameter(_text(100), "Of the reporter; never public.")
     phone = Parameter(_text(40), "Of the reporter; never public.")
-    description = Parameter(_text(2_000_000), "At most 4,000 characters of plain text.")
+    description = Parameter(
+        _text(2_000_000),
+        "At most 4,000 characters of plain text.",
+        examples=["Sacs et cartons au pied de l'arbre."],
+    )
     media_url = Parameter(_text(2_000), "Address of a photo; may be repeated.", many=True)
     title = Parameter(_text(200), "A short title.")
     kind = Parameter(_choice(*KINDS), "`report` (default), `suggestion` or `praise`.")

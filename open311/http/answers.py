@@ -10,7 +10,7 @@ from isal import igzip
 
 from open311.formats.documents import CONTENT_TYPES, write_document
 from open311.http.context import answer_format
-from open311.http.fast_lane import VARY, matches, not_modified_headers
+from open311.http.fast_lane import VARY, matches, not_modified_headers, takes_gzip
 
 #: Smaller bodies fit one packet anyway.
 _GZIP_FROM_BYTES = 1024
@@ -27,14 +27,10 @@ def answer(body: bytes, format_: str, *, status: int = 200, etag: str | None = N
     headers = [("Content-Type", CONTENT_TYPES[format_]), VARY]
     if etag is not None:
         headers += [("ETag", etag), ("Cache-Control", "no-cache")]
-    if len(body) > _GZIP_FROM_BYTES and _takes_gzip():
+    if len(body) > _GZIP_FROM_BYTES and takes_gzip(request.environ):
         body = igzip.compress(body, compresslevel=1)
         headers.append(("Content-Encoding", "gzip"))
     return Response(body, status, headers)
-
-
-def _takes_gzip() -> bool:
-    return "Accept-Encoding" in request.headers and request.accept_encodings["gzip"] > 0
 
 
 def weak_etag(*parts: object) -> str:

@@ -27,9 +27,11 @@ _ERROR_STATUSES = {
     "413": "The body is too large.",
     "415": "The body is not a form.",
     "422": "The Idempotency-Key was used for another body.",
-    "503": "Nothing can be stored right now.",
+    "500": "An internal error; it was recorded.",
+    "503": "Nothing can be read or stored right now.",
 }
-_READING_ERRORS = ("400", "404", "503")
+_READING_ERRORS = ("400", "404", "500", "503")
+_POSTING_ERRORS = tuple(_ERROR_STATUSES)
 
 
 class GeoReportApi(Api):  # type: ignore[misc]
@@ -51,6 +53,7 @@ class GeoReportBlueprint(Blueprint):  # type: ignore[misc]
         body: type[GeoReportSchema] | None = None,
         formats: tuple[str, ...] = ("xml", "json"),
         parameters: list[dict[str, Any]] | None = None,
+        name: str | None = None,
     ) -> Callable[[View], View]:
         """Serve a view at one literal route for each format, and document it.
 
@@ -60,16 +63,17 @@ class GeoReportBlueprint(Blueprint):  # type: ignore[misc]
             query: parameters of the query string.
             body: parameters of a form body; makes the route a POST.
             parameters: headers, in OpenAPI's words.
+            name: of the operation, for a view that is served at several rules.
         """
         method = "POST" if body else "GET"
 
         def register(view: View) -> View:
             for format_ in formats:
                 bound: Any = partial(view)
-                bound.__name__ = f"{view.__name__}_{format_}"
+                bound.__name__ = f"{name or view.__name__}_{format_}"
                 bound.__doc__ = view.__doc__
                 bound._apidoc = _documentation(  # noqa: SLF001
-                    root, format_, query, body, parameters or []
+                    bound.__name__, root, format_, query, body, parameters or []
                 )
                 self.add_url_rule(
                     f"{rule}.{format_}",
@@ -83,22 +87,22 @@ class GeoReportBlueprint(Blueprint):  # type: ignore[misc]
 
 
 def _documentation(
+    operation_id: str,
     root: str,
     format_: str,
     query: type[GeoReportSchema] | None,
     body: type[GeoReportSchema] | None,
     parameters: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    statuses = _ERROR_STATUSES if body else _READING_ERRORS
+    statuses = _POSTING_ERRORS if body else _READING_ERRORS
     error_type = CONTENT_TYPES["xml" if format_ == "xml" else "json"].split(";")[0]
     document = f"{root}_geojson" if format_ == "geojson" else root
-    manual: dict[str, Any] = {
-        "parameters": parameters,
+    content = {CONTENT_TYPES[format_].split(";")[0]: _content(document, format_)}
+    operation: dict[str, Any] = {
+        "operationId": operation_id,
+        "parameters": list(parameters),
         "responses": {
-            "200": {
-                "description": "Done.",
-                "content": {CONTENT_TYPES[format_].split(";")[0]: _content(document, format_)},
-            },
+            "200": {"description": "Done.", "content": content},
             **{
                 status: {
                     "description": _ERROR_STATUSES[status],
@@ -108,21 +112,17 @@ def _documentation(
             },
         },
     }
+    if query:
+        operation["parameters"].append({"in": "query", "schema": _instance(query)})
     if body:
         schema = {"schema": _instance(body)}
-        manual["requestBody"] = {
-            "required": False,
-            "content": {
-                "application/x-www-form-urlencoded": schema,
-                "multipart/form-data": schema,
-            },
-        }
-    documented: dict[str, Any] = {"manual_doc": manual}
-    if query:
-        documented["arguments"] = {
-            "parameters": [{"in": "query", "schema": _instance(query), "required": False}]
-        }
-    return documented
+        kinds = ("application/x-www-form-urlencoded", "multipart/form-data")
+        # Everything may stand in the query instead: a body is not required.
+        operation["requestBody"] = {"required": False, "content": dict.fromkeys(kinds, schema)}
+        operation["security"] = [{}, {"key": []}]
+    else:
+        operation["responses"]["304"] = {"description": "What the client holds is still right."}
+    return {"manual_doc": operation}
 
 
 def _content(document: str, format_: str) -> dict[str, Any]:

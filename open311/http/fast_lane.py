@@ -7,6 +7,7 @@ so that a client who holds the present version gets its 304 at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ _KEEP_BODY = "open311.keep_body"
 _MAX_KEPT = 1024
 _MAX_BODY_BYTES = 256 * 1024
 
+_NO_GZIP = re.compile(r"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 #: What an answer depends on beside its address.
 VARY = ("Vary", "Accept-Encoding, Accept-Language")
 
@@ -50,6 +52,12 @@ def matches(environ: Environ, etag: str) -> bool:
     """Whether the client says that it holds this version (If-None-Match)."""
     asked = environ.get("HTTP_IF_NONE_MATCH")
     return asked is not None and any(each.strip() in (etag, "*") for each in asked.split(","))
+
+
+def takes_gzip(environ: Environ) -> bool:
+    """Whether the client names gzip, and not to refuse it (RFC 9110 §12.5.3)."""
+    asked = environ.get("HTTP_ACCEPT_ENCODING", "")
+    return "gzip" in asked and not _NO_GZIP.search(asked)
 
 
 class FastLane:
@@ -111,7 +119,7 @@ def _key(environ: Environ) -> tuple[Any, ...]:
         environ[door.PATH],
         environ.get("QUERY_STRING"),
         environ.get("HTTP_ACCEPT_LANGUAGE"),
-        "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""),
+        takes_gzip(environ),
     )
 
 

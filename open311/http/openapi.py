@@ -48,14 +48,54 @@ def _inside_components(schema: Any, name: str) -> Any:
 
 
 def complete_document(document: dict[str, Any]) -> dict[str, Any]:
-    """Describe what marshmallow cannot: deep-object attributes and photo parts of a POST."""
-    for path in document["paths"].values():
-        body = path.get("post", {}).get("requestBody", {}).get("content", {})
-        for media_type, content in body.items():
-            content["schema"] = {"allOf": [content["schema"], _beside(media_type)]}
-            if media_type == "application/x-www-form-urlencoded":
-                content["encoding"] = {"attribute": {"style": "deepObject", "explode": True}}
+    """Describe what marshmallow cannot: attributes and photos of a POST, keys, links."""
+    components = document["components"]
+    components.pop("responses", None)  # flask-smorest's own errors are never sent
+    for unused in ("Error", "PaginationMetadata"):
+        components["schemas"].pop(unused, None)
+    components["securitySchemes"] = {"key": _KEY}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if "responses" in operation:
+                operation["responses"].pop("default", None)
+        if path.startswith("/open311/v2/requests.") and "post" in operations:
+            _add_photos_and_answers(operations["post"]["requestBody"]["content"])
+    for path, links in _LINKS.items():
+        for method, described in links.items():
+            document["paths"][path][method]["responses"]["200"]["links"] = described
     return document
+
+
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The same key as the parameter `api_key`.",
+}
+
+
+def _link(operation: str, parameter: str, pointer: str) -> dict[str, Any]:
+    return {"operationId": operation, "parameters": {parameter: f"$response.body#{pointer}"}}
+
+
+_ONE = _link("get_service_request_json", "service_request_id", "/0/service_request_id")
+_LINKS: dict[str, dict[str, Any]] = {
+    "/open311/v2/requests.json": {
+        "post": {"request": _ONE, "id": _link("get_request_id_json", "token", "/0/token")},
+    },
+    "/open311/v2/tokens/{token}.json": {"get": {"request": _ONE}},
+    "/open311/v2/services.json": {
+        "get": {
+            "definition": _link("get_service_definition_json", "service_code", "/0/service_code")
+        }
+    },
+}
+
+
+def _add_photos_and_answers(body: dict[str, Any]) -> None:
+    for media_type, content in body.items():
+        content["schema"] = {"allOf": [content["schema"], _beside(media_type)]}
+        if media_type == "application/x-www-form-urlencoded":
+            content["encoding"] = {"attribute": {"style": "deepObject", "explode": True}}
 
 
 def _beside(media_type: str) -> dict[str, Any]:

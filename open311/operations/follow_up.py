@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
 from open311.domain.errors import InvalidRequest, NotAllowed, NotFound
 from open311.domain.history import type_of_step
-from open311.domain.request import Reporter, RequestUpdate, ServiceRequest, StoredRequest
+from open311.domain.request import RequestUpdate, ServiceRequest, StoredRequest
 from open311.domain.status import Stage, Visibility, check_transition, is_open
 from open311.operations.installation import Side
 from open311.operations.publishing import publish_document
 from open311.storage import delivery_records, receipts, requests, tickets, updates
+from open311.storage.database import Database
+from open311.storage.media import MediaStore
 
 #: How a request may be closed from the command line.
 CLOSING_STAGES = tuple(stage for stage in Stage if not is_open(stage))
@@ -55,12 +57,15 @@ def take_step(
     """Move a request, or add a note to it; the entry that was added to its history.
 
     Raises:
-        NotFound: no such request here. NotAllowed: the step contradicts the history.
+        NotFound: no such request here, or no such parent. NotAllowed: the step
+            contradicts the history.
     """
     stored = _find(connection, side, service_request_id)
     request = stored.request
     if step.stage is not None:
         check_transition(request.stage, step.stage)
+    if step.parent_service_request_id is not None:
+        _known(connection, side, step.parent_service_request_id)
     stage = step.stage or request.stage
     moment = max(now, request.updated_datetime)  # a public date never goes back
     public = step.stage is not None or bool(step.note) or bool(step.media_urls)
@@ -105,9 +110,15 @@ def set_visibility(
     """Publish, reject or hide a request; the reason stays with the agents.
 
     Raises:
-        NotFound: no such request here. NotAllowed: it was erased.
+        NotFound: no such request here. NotAllowed: it was erased, or its service is a
+            blackbox, whose requests "cannot be tracked".
     """
     stored = _find(connection, side, service_request_id)
+    if stored.request.visibility is Visibility.PRIVATE:
+        raise NotAllowed(
+            f"La demande {service_request_id} vient d'un service sans suivi public (blackbox) : "
+            "elle ne peut être ni publiée ni rejetée."
+        )
     request = replace(
         stored.request,
         visibility=visibility,
@@ -118,42 +129,65 @@ def set_visibility(
 
 
 def erase_request(
-    connection: Connection, side: Side, service_request_id: int, *, public_url: str, now: datetime
-) -> Callable[[], list[str]]:
+    database: Database,
+    media: MediaStore,
+    side: Side,
+    service_request_id: int,
+    *,
+    public_url: str,
+    now: datetime,
+) -> bool:
     """Forget the reporter, the free texts and the photos; leave a trace of the request.
 
     Service, place, dates and stages stay for statistics; the public is answered 404.
-    The photos' files are removed by the function that is returned, after the commit.
+    Photos that no other request shows are removed first: an erasure that was ended
+    half-way can be asked for again, and finds all that is left.
+
+    Returns:
+        Whether there was something to erase: False for a request erased before.
 
     Raises:
         NotFound: no such request here.
     """
-    stored = _find(connection, side, service_request_id)
-    names = [name for photo in stored.photos for name in (photo.name, photo.thumbnail)]
-    requests.delete_reporter(connection, side.scope, service_request_id)
-    updates.forget_texts(connection, side.scope, service_request_id)
-    receipts.forget_request(connection, side.scope, service_request_id)
-    request_key = side.scope.request_key(service_request_id)
+    with database.connect() as connection:
+        stored = _known(connection, side, service_request_id)
+        names = {name for photo in stored.photos for name in (photo.name, photo.thumbnail)}
+        shared = requests.photos_elsewhere(connection, side.scope, service_request_id, names)
+    if stored.request.visibility is Visibility.ERASED:
+        return False
+    for name in names - shared:
+        media.delete(name)
+    database.write(partial(_erase, side=side, id_=service_request_id, url=public_url, now=now))
+    return True
+
+
+def _erase(connection: Connection, side: Side, id_: int, url: str, now: datetime) -> None:
+    stored = _known(connection, side, id_, lock=True)
+    requests.delete_reporter(connection, side.scope, id_)
+    updates.forget_texts(connection, side.scope, id_)
+    receipts.forget_request(connection, side.scope, id_)
+    request_key = side.scope.request_key(id_)
     delivery_records.forget_request(connection, request_key, now)
     tickets.forget_request(connection, request_key)
     request = _emptied(stored.request, max(now, stored.request.updated_datetime))
     _note_internally(connection, side, request, "erased")
-    _publish(connection, side, StoredRequest(request, api_key_id=stored.api_key_id), public_url)
-    return lambda: names
+    _publish(connection, side, StoredRequest(request, api_key_id=stored.api_key_id), url)
 
 
-def reporter_of(connection: Connection, side: Side, service_request_id: int) -> Reporter | None:
-    """Who reported, for agents; None when unknown or erased."""
-    return requests.find_reporter(connection, side.scope, service_request_id)
-
-
-def _find(connection: Connection, side: Side, service_request_id: int) -> StoredRequest:
-    stored = requests.find_request(connection, side.scope, service_request_id, lock=True)
+def _known(
+    connection: Connection, side: Side, service_request_id: int, *, lock: bool = False
+) -> StoredRequest:
+    stored = requests.find_request(connection, side.scope, service_request_id, lock=lock)
     if stored is None:
         raise NotFound(
             f"service_request_id : la demande « {service_request_id} » n'existe pas.",
             field="service_request_id",
         )
+    return stored
+
+
+def _find(connection: Connection, side: Side, service_request_id: int) -> StoredRequest:
+    stored = _known(connection, side, service_request_id, lock=True)
     if stored.request.visibility is Visibility.ERASED:
         raise NotAllowed(f"La demande {service_request_id} a été effacée.")
     return stored

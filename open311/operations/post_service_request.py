@@ -35,6 +35,7 @@ from open311.operations.installation import Side
 from open311.operations.publishing import publish_document
 from open311.storage import receipts, requests, updates
 from open311.storage.catalogue import StoredKey
+from open311.storage.sql import pipelined
 
 _TOKEN_BYTES = 24
 
@@ -126,20 +127,35 @@ def post_service_request(
             return answered
     id_ = requests.next_service_request_id(connection)
     stored = _stored_request(id_, side, accepted, photos, key, now)
+    with pipelined(connection):
+        _write(connection, side, stored, accepted, key, public_url=public_url)
+        receipt = _receipt(connection, side, stored, accepted, now)
+        request_key = side.scope.request_key(id_)
+        for claim in claims:
+            answer = asdict(receipt)
+            receipts.put_receipt(connection, key.api_key_id, claim.claim, request_key, answer)
+    return receipt
+
+
+def _write(
+    connection: Connection,
+    side: Side,
+    stored: StoredRequest,
+    accepted: AcceptedRequest,
+    key: StoredKey,
+    *,
+    public_url: str,
+) -> None:
+    request = stored.request
+    id_, now = request.service_request_id, request.requested_datetime
     requests.insert_request(connection, side.scope, stored)
     if accepted.draft.reporter:
         requests.insert_reporter(connection, side.scope, id_, accepted.draft.reporter)
-    first = _first_update(stored.request, key)
-    updates.insert_update(connection, side.scope, first)
+    first = _first_update(request, key)
+    updates.append_update(connection, side.scope, first)
     publish_document(connection, side, stored, public_url=public_url, history=[first])
-    payload = {"service_code": stored.request.service_code}
+    payload = {"service_code": request.service_code}
     receipts.enqueue(connection, side.scope, id_, kind="create", payload=payload, now=now)
-    receipt = _receipt(connection, side, stored, accepted, now)
-    request_key = side.scope.request_key(id_)
-    for claim in claims:
-        answer = asdict(receipt)
-        receipts.put_receipt(connection, key.api_key_id, claim.claim, request_key, answer)
-    return receipt
 
 
 def fingerprint_of(side: Side, draft: RequestDraft) -> str:

@@ -30,8 +30,7 @@ def publish_document(
     if history is None:
         history = updates.updates_of(connection, scope, id_, public_only=True)
     shown = public_view(side, stored, history, public_url)
-    change = documents.next_change(connection, scope)
-    documents.put_document(connection, scope, shown, render_public_document(shown), change)
+    documents.put_document(connection, scope, shown, render_public_document(shown))
 
 
 def public_view(

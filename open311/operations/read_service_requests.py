@@ -8,7 +8,7 @@ from datetime import datetime
 
 from open311.domain.errors import NotFound
 from open311.domain.request_filter import Cursor, RequestFilter
-from open311.formats.public_documents import feature_collection, list_of_documents
+from open311.formats.public_documents import SEPARATORS, feature_collection, list_of_documents
 from open311.operations.installation import Side
 from open311.storage import request_lists, sql
 from open311.storage.database import Database
@@ -41,6 +41,11 @@ def list_service_requests(
 ) -> tuple[bytes, int]:
     """One page of the list in `xml`, `json` or `geojson`, and how many rows it holds."""
     columns = DOCUMENT_COLUMNS[format_, wanted.extensions]
+    if database.dialect == "sqlite" and format_ in SEPARATORS:
+        joined, length = request_lists.joined_documents(
+            database, side.scope, wanted, columns, SEPARATORS[format_]
+        )
+        return list_of_documents(format_, [joined] if length else []), length
     found = request_lists.list_documents(database, side.scope, wanted, columns)
     return list_document(format_, found), len(found)
 

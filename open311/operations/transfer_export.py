@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,14 +31,24 @@ def count_public(database: Database, side: Side, window: Window) -> int:
 
 
 def export_lists(
-    database: Database, side: Side, window: Window, format_: str, *, extensions: bool
-) -> Iterator[tuple[int, bytes]]:
-    """Short lists (how many, document) in `xml`, `json` or `geojson`, by rising id.
+    database: Database,
+    side: Side,
+    window: Window,
+    format_: str,
+    *,
+    extensions: bool,
+    advance: Callable[[int], None],
+) -> Iterator[bytes]:
+    """Short lists in `xml`, `json` or `geojson`, by rising id.
 
     Each is read for itself: no transaction is held open while a slow pipe is written.
+
+    Args:
+        advance: told how many requests each list had, once it was taken.
     """
     for rows in _steps(database, side, window, DOCUMENT_COLUMNS[format_, extensions]):
-        yield len(rows), list_document(format_, [row[1:] for row in rows])
+        yield list_document(format_, [row[1:] for row in rows])
+        advance(len(rows))
 
 
 def export_documents(database: Database, side: Side, window: Window) -> Iterator[list[bytes]]:

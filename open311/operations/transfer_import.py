@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from sqlalchemy import Connection
@@ -102,7 +103,7 @@ class Import:
         while batch := list(islice(remaining, BATCH)):
             judged = list(self._judge_all(batch))
             self._reserve_ids(judged)
-            self._database.write(lambda c, judged=judged: self._take(c, judged))
+            self._database.write(partial(self._take, judged=judged))
             if not self.rules.dry_run:
                 time.sleep(_PAUSE_S)
         return self.totals
@@ -124,7 +125,9 @@ class Import:
     def _judge(self, number: int, record: TransferRecord) -> _Judged:
         """Hold a record against the catalogue, the territory and the calendar."""
         faults, now = Faults(), self.installation.now()
-        service, answers, kept_id = None, (), None
+        service: Service | None = None
+        answers: tuple[Answer, ...] = ()
+        kept_id: int | None = None
         with faults.gathered():
             service = service_of(self.side, record)
             answers = _answers(self.side, service, record)
@@ -200,7 +203,8 @@ class Import:
         It outlives an erasure: the same file must not bring an erased person back.
         """
         key, claim = self.rules.api_key_id, self._claim(judged)
-        receipts.claim_answer(connection, key, claim, "", now=now, expired=None)
+        if not receipts.claim_answer(connection, key, claim, "", now=now, expired=None):
+            raise NotAllowed(f"Un autre import de « {self.rules.source} » est en cours.")
         receipts.put_receipt(connection, key, claim, None, {"service_request_id": id_})
 
     def _claim(self, judged: _Judged) -> str:
@@ -350,7 +354,9 @@ def _stage_reached(record: TransferRecord) -> datetime:
 
 
 def _last_change(record: TransferRecord) -> datetime:
-    return _whole(max(record.updated_datetime, record.requested_datetime))
+    """The latest date of all: files of other servers contradict themselves."""
+    dates = (record.requested_datetime, record.updated_datetime, record.closed_datetime)
+    return _whole(max(each for each in dates if each is not None))
 
 
 def _whole(moment: datetime) -> datetime:

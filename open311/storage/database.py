@@ -50,10 +50,32 @@ class Database:
             Open311Error: whatever `work` refuses; nothing is written then.
         """
         try:
-            with self.begin() as connection:
-                return work(connection)
+            return self._write_once(work)
         except self.write_errors as error:
             raise Unavailable(UNAVAILABLE) from error
+
+    def _write_once(self, work: Callable[[Connection], T]) -> T:
+        """One transaction; begun again on new connections when the server had gone before."""
+        with self.engine.connect().execution_options(open311_write=True) as connection:
+            transaction = connection.begin()
+            try:
+                result = work(connection)
+            except Exception:
+                transaction.rollback()
+                if not self._is_lost(connection):
+                    raise
+            else:
+                transaction.commit()
+                return result
+        # Nothing was committed, and no commit was asked: doing it again is safe.
+        self.engine.dispose()
+        with self.begin() as connection:
+            return work(connection)
+
+    def _is_lost(self, connection: Connection) -> bool:
+        """Whether the connection itself is gone: a restarted PostgreSQL."""
+        driver: Any = connection.connection.dbapi_connection
+        return self.dialect != "sqlite" and (driver is None or bool(driver.broken or driver.closed))
 
     @property
     def write_errors(self) -> tuple[type[Exception], ...]:
@@ -140,9 +162,7 @@ def _create_engine(url: str, synchronous: str, pool_size: int) -> Engine:
         event.listen(engine, "connect", lambda dbapi, _entry: _prepare_sqlite(dbapi, synchronous))
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
-        parsed.set(drivername="postgresql+psycopg"), pool_size=pool_size, pool_pre_ping=True
-    )
+    return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=pool_size)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, synchronous: str) -> None:
@@ -162,7 +182,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, synchronous: str) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("open311_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 def unsafe_durability(database: Database) -> str | None:

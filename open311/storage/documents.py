@@ -30,18 +30,22 @@ _PUT = (
     + " ON CONFLICT (request_key) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "request_key")
 )
+_PUT_IN_TRANSACTION_ORDER = _PUT.replace(":change,", "pg_current_xact_id()::text::bigint,")
+_COUNT = (
+    "UPDATE change_counter SET value = value + 1 "
+    "WHERE jurisdiction_key = :jurisdiction_key AND slot = {slot}"
+)
 
 
 def put_document(
-    connection: Connection,
-    scope: Scope,
-    request: ServiceRequest,
-    rendered: PublicDocument,
-    change: int,
+    connection: Connection, scope: Scope, request: ServiceRequest, rendered: PublicDocument
 ) -> None:
-    """Store what the public reads of a request, at this place in the stream of changes."""
+    """Store what the public reads of a request, and count one change of its jurisdiction."""
     shown = _shown(connection, scope, request)
-    sql.execute(connection, _PUT, document_row(scope, request, rendered, change, shown=shown))
+    change = _count_change(connection, scope)
+    row = document_row(scope, request, rendered, change, shown=shown)
+    statement = _PUT if connection.dialect.name == "sqlite" else _PUT_IN_TRANSACTION_ORDER
+    sql.execute(connection, statement, row)
 
 
 def document_row(
@@ -85,22 +89,19 @@ def find_document(
     return None if found is None else PublicDocument(*(bytes(part) for part in found))
 
 
-def next_change(connection: Connection, scope: Scope) -> int:
-    """Count one change of the jurisdiction, and give its place in the stream of changes.
+def _count_change(connection: Connection, scope: Scope) -> int:
+    """Count one change of the jurisdiction; on SQLite also its place in the stream of changes.
 
-    PostgreSQL commits out of order, so its places are transaction ids: a reader stops
-    below the oldest running one and misses nothing that commits late.
+    PostgreSQL commits out of order, so its places are transaction ids, put in by the
+    statement itself: a reader stops below the oldest running one and misses nothing
+    that commits late.
     """
-    if connection.dialect.name == "sqlite":
-        slot, place = "0", "value"
-    else:
-        slot, place = f"pg_backend_pid() % {COUNTER_SLOTS}", "pg_current_xact_id()::text::bigint"
-    found = sql.first(
-        connection,
-        "UPDATE change_counter SET value = value + 1 "  # noqa: S608 - our own words
-        f"WHERE jurisdiction_key = :jurisdiction_key AND slot = {slot} RETURNING {place}",
-        {"jurisdiction_key": scope.jurisdiction_key},
-    )
+    parameters = {"jurisdiction_key": scope.jurisdiction_key}
+    if connection.dialect.name != "sqlite":
+        slot = f"pg_backend_pid() % {COUNTER_SLOTS}"
+        sql.execute(connection, _COUNT.format(slot=slot), parameters)
+        return 0
+    found = sql.first(connection, _COUNT.format(slot="0") + " RETURNING value", parameters)
     assert found is not None, "a jurisdiction's counter is made with it"
     return int(found[0])
 

@@ -20,7 +20,12 @@ from open311.storage.models import Base
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the schema to a revision, in one transaction; nothing happens when it is there."""
     with database.begin() as connection:
-        command.upgrade(_config(connection), revision)
+        upgrade_within(connection, revision)
+
+
+def upgrade_within(connection: Connection, revision: str) -> None:
+    """The same inside a transaction that does more."""
+    command.upgrade(_config(connection), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
@@ -34,6 +39,12 @@ def head_revision() -> str:
     found = ScriptDirectory.from_config(_config(None)).get_current_head()
     assert found is not None
     return found
+
+
+def knows(revision: str) -> bool:
+    """Whether this program has heard of a revision: else a later program made it."""
+    scripts = ScriptDirectory.from_config(_config(None))
+    return revision in {each.revision for each in scripts.walk_revisions()}
 
 
 def current_revision(database: Database) -> str | None:

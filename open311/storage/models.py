@@ -237,7 +237,6 @@ class PublicDocumentRow(Base):
     __tablename__ = "public_document"
     __table_args__ = (
         _listed("ix_public_document_requested", "requested_datetime", "request_key"),
-        _listed("ix_public_document_status", "status", "service_code", "requested_datetime"),
         _listed("ix_public_document_service", "service_code", "requested_datetime"),
         _listed("ix_public_document_updated", "updated_datetime", "request_key"),
         _listed("ix_public_document_cell", "cell", "requested_datetime"),
@@ -305,7 +304,7 @@ class OutboxRow(Base):
     )  # fmt: skip
     outbox_key: Mapped[int] = mapped_column(Key, primary_key=True)
     jurisdiction_key: Mapped[int] = mapped_column(ForeignKey("jurisdiction.jurisdiction_key"))
-    request_key: Mapped[int] = mapped_column(Key, ForeignKey(_REQUEST), index=True)
+    request_key: Mapped[int] = mapped_column(Key, ForeignKey(_REQUEST))
     kind: Mapped[str] = mapped_column(String(10), comment="create, photo, comment or status")
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(10), comment="pending, then routed")

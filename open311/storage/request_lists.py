@@ -60,6 +60,30 @@ def list_documents(
     )
 
 
+def joined_documents(
+    database: Database, scope: Scope, wanted: RequestFilter, columns: str, between: bytes
+) -> tuple[bytes, int]:
+    """The same page as `list_documents`, joined inside SQLite, and how many rows it holds.
+
+    One value crosses the driver instead of a thousand; PostgreSQL is slower at it.
+
+    Args:
+        between: what parts two documents.
+    """
+    where, parameters = _conditions(database.dialect, scope, wanted)
+    document = columns.replace(", ", " || ")
+    found = database.first(
+        # SQLite feeds an aggregate in the order of a subquery that has a LIMIT.
+        "SELECT CAST(group_concat(document, :between) AS BLOB), count(*) FROM ("  # noqa: S608
+        f"SELECT {document} AS document FROM public_document WHERE {where} "
+        "ORDER BY requested_datetime DESC, request_key DESC LIMIT :limit OFFSET :offset)",
+        parameters
+        | {"limit": wanted.page_size, "offset": wanted.offset, "between": between.decode()},
+    )
+    assert found is not None
+    return found[0] or b"", int(found[1])
+
+
 def count_documents(database: Database, scope: Scope, wanted: RequestFilter) -> int:
     """How many rows the whole list has; only on demand, since it costs."""
     where, parameters = _conditions(database.dialect, scope, wanted)

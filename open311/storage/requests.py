@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from open311.domain.request import Answer, Kind, Photo, Reporter, ServiceRequest, StoredRequest
 from open311.domain.status import Stage, Visibility
 from open311.storage import sql
-from open311.storage.scope import Scope
+from open311.storage.scope import MAX_SERVICE_REQUEST_ID, Scope
 from open311.storage.types import from_stored, to_utc_text
 
 _DATETIMES = (
@@ -26,6 +26,8 @@ _NEVER_CHANGED = {"request_key", "jurisdiction_key", "service_request_id", "requ
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM service_request"  # noqa: S608 - our own names
 _SET = ", ".join(f"{name} = :{name}" for name in _COLUMNS if name not in _NEVER_CHANGED)
 _UPDATE = f"UPDATE service_request SET {_SET} WHERE request_key = :request_key"  # noqa: S608
+_OF_REQUEST = tuple(name for name in _COLUMNS if name in ServiceRequest.__slots__)
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _REPORTER = tuple(Reporter.__slots__)
 
 
@@ -80,6 +82,48 @@ def requests_after(
     return [_stored_of(row) for row in found]
 
 
+def latest_requests(
+    connection: Connection, scope: Scope, wanted: Mapping[str, str], limit: int
+) -> list[StoredRequest]:
+    """The newest requests of a scope by id, public or not: what agents look through.
+
+    Args:
+        wanted: columns (`stage`, `visibility`, `service_code`) and the value of each.
+    """
+    where = "".join(f" AND {name} = :{name}" for name in wanted)
+    found = sql.rows(
+        connection,
+        f"{_SELECT} WHERE request_key BETWEEN :first AND :last{where} "
+        "ORDER BY request_key DESC LIMIT :limit",
+        {
+            "first": scope.request_key(0),
+            "last": scope.request_key(MAX_SERVICE_REQUEST_ID),
+            "limit": limit,
+            **wanted,
+        },
+    )
+    return [_stored_of(row) for row in found]
+
+
+def photos_elsewhere(
+    connection: Connection, scope: Scope, service_request_id: int, names: Iterable[str]
+) -> set[str]:
+    """Of some photos, those that another request shows too.
+
+    The one look beyond a scope: equal photos are stored once for the installation.
+    """
+    own = scope.request_key(service_request_id)
+    statement = (
+        "SELECT 1 FROM service_request WHERE CAST(photos AS text) LIKE :pattern "
+        "AND request_key <> :own LIMIT 1"
+    )
+    return {
+        name
+        for name in names
+        if sql.first(connection, statement, {"pattern": f'%"{name}"%', "own": own})
+    }
+
+
 def insert_reporter(
     connection: Connection, scope: Scope, service_request_id: int, reporter: Reporter
 ) -> None:
@@ -107,7 +151,7 @@ def delete_reporter(connection: Connection, scope: Scope, service_request_id: in
 
 def _row_of(scope: Scope, stored: StoredRequest) -> dict[str, Any]:
     request = stored.request
-    row = {name: getattr(request, name) for name in _COLUMNS if name in ServiceRequest.__slots__}
+    row = {name: getattr(request, name) for name in _OF_REQUEST}
     for name in _DATETIMES:
         row[name] = None if row[name] is None else to_utc_text(row[name])
     return row | {
@@ -151,7 +195,7 @@ def _request_of(row: Mapping[str, Any], answers: tuple[Answer, ...]) -> ServiceR
 
 
 def _encoded(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _encode(value) if value else "[]"
 
 
 def decoded(value: Any) -> Any:

@@ -7,7 +7,8 @@ Built once per engine, they cost a tenth of a Core execution; the tables in
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from open311.storage.models import Base
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
 
+_CURSOR = "open311.cursor"
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 
 
@@ -50,6 +52,21 @@ def execute(connection: Connection, sql: str, parameters: Parameters | None = No
     return int(cursor.rowcount)
 
 
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Send the statements inside without waiting for each answer; errors come at the end.
+
+    One wait instead of one for each statement on PostgreSQL; SQLite has no wire to
+    wait for. Only `execute` belongs inside, and its number of rows means nothing there.
+    """
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.dbapi_connection
+    with driver.pipeline():
+        yield
+
+
 def rows(connection: Connection, sql: str, parameters: Parameters | None = None) -> list[Row]:
     """Run one query in the connection's transaction; all its rows."""
     cursor = _cursor(connection)
@@ -69,4 +86,9 @@ def execute_many(connection: Connection, sql: str, batch: Sequence[Parameters]) 
 
 
 def _cursor(connection: Connection) -> Any:
-    return connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
+    """The one cursor of a pooled connection: making one for each statement costs as much."""
+    cursor = connection.info.get(_CURSOR)
+    if cursor is None:
+        driver: Any = connection.connection.dbapi_connection
+        cursor = connection.info[_CURSOR] = driver.cursor()
+    return cursor

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
+@lru_cache(maxsize=256)
 def to_utc_text(value: datetime) -> str:
     """An aware datetime as `YYYY-MM-DDThh:mm:ssZ`: what both engines store and compare.
 
@@ -26,7 +28,7 @@ def to_utc_text(value: datetime) -> str:
 def from_stored(value: datetime | str) -> datetime:
     """A stored datetime, as the driver gives it, as an aware UTC datetime."""
     if isinstance(value, str):
-        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)
     return value.astimezone(UTC)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -23,23 +24,14 @@ _COLUMNS = (
 _INSERT = sql.insert("request_update") + " RETURNING update_key"
 
 
+def append_update(connection: Connection, scope: Scope, update: RequestUpdate) -> None:
+    """Append one entry to a history."""
+    sql.execute(connection, sql.insert("request_update"), _row_of(scope, update))
+
+
 def insert_update(connection: Connection, scope: Scope, update: RequestUpdate) -> RequestUpdate:
     """Append one entry; the same with its update_key."""
-    row = {
-        "jurisdiction_key": scope.jurisdiction_key,
-        "request_key": scope.request_key(update.service_request_id),
-        "type": update.type,
-        "stage": str(update.stage),
-        "updated_datetime": to_utc_text(update.updated_datetime),
-        "description": update.description,
-        "internal_note": update.internal_note,
-        "media_urls": json.dumps(update.media_urls),
-        "public": update.public,
-        "author": update.author,
-        "update_id": update.update_id,
-        "api_key_id": update.api_key_id,
-    }
-    found = sql.first(connection, _INSERT, row)
+    found = sql.first(connection, _INSERT, _row_of(scope, update))
     assert found is not None
     return replace(update, update_key=int(found[0]))
 
@@ -107,6 +99,23 @@ def forget_texts(connection: Connection, scope: Scope, service_request_id: int) 
 
 def _prefixed(alias: str) -> str:
     return ", ".join(f"{alias}.{name}" for name in _COLUMNS.split(", "))
+
+
+def _row_of(scope: Scope, update: RequestUpdate) -> dict[str, Any]:
+    return {
+        "jurisdiction_key": scope.jurisdiction_key,
+        "request_key": scope.request_key(update.service_request_id),
+        "type": update.type,
+        "stage": str(update.stage),
+        "updated_datetime": to_utc_text(update.updated_datetime),
+        "description": update.description,
+        "internal_note": update.internal_note,
+        "media_urls": json.dumps(update.media_urls),
+        "public": update.public,
+        "author": update.author,
+        "update_id": update.update_id,
+        "api_key_id": update.api_key_id,
+    }
 
 
 def _update_of(row: sql.Row) -> RequestUpdate:

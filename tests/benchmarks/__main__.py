@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.benchmarks.bench import Bench, Report, benched
+from tests.benchmarks.exporting import measure_export
 from tests.benchmarks.growth import measure_growth
 from tests.benchmarks.reading import measure_reading
 from tests.benchmarks.slow_disk import measure_slow_disk
@@ -47,6 +48,7 @@ def _run(engine: str, folder: Path, size: int, report: Report) -> None:
         small, large = benches
         measure_reading(large, report)
         measure_growth(small, large, sizes, report)
+        measure_export(large, folder, report)
         measure_writing(large, report)
     measure_slow_disk(engine, report)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import structlog
 
 from open311.config.jurisdiction_file import read_jurisdiction_file
 from open311.config.settings import Settings
@@ -41,10 +38,12 @@ class Bench:
 
 
 @contextmanager
-def benched(engine: str, url: str, folder: Path, size: int) -> Iterator[Bench]:
+def benched(
+    engine: str, url: str, folder: Path, size: int, *, pool_size: int = 5
+) -> Iterator[Bench]:
     """Make, fill and serve an installation."""
     opened = GroupCommitDatabase if engine == "SQLite" else Database
-    database = opened(url)
+    database = opened(url, pool_size=pool_size)
     try:
         migrate.upgrade(database)
         key = database.write(_configure)
@@ -61,9 +60,7 @@ def benched(engine: str, url: str, folder: Path, size: int) -> Iterator[Bench]:
 
 
 def _bench(engine: str, database: Database, installation: Installation, key: str) -> Bench:
-    # Logging as in production, where the access log is written: here to nowhere.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    app = create_app(Settings(), installation)
+    app = create_app(Settings(log_level="WARNING"), installation)
     app.add_url_rule(HELLO, "hello", lambda: "ok")
     side = installation.side(BIG_CITY, "production")
     naive = create_naive_app(database.engine, side)

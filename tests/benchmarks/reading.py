@@ -28,7 +28,9 @@ def measure_reading(bench: Bench, report: Report) -> None:
     t = medians(_cases(bench), rounds=40)
     small = medians(_small_cases(bench), rounds=400)
     say = f"{bench.engine}: "
-    report.at_most("1", say + "XML list of 1000 / RAW", t["xml"] / t["raw"], 0.6 if sqlite else 1.25)
+    report.at_most(
+        "1", say + "XML list of 1000 / RAW", t["xml"] / t["raw"], 0.6 if sqlite else 1.25
+    )
     ratio = t["naive xml"] / t["xml"]
     report.at_least("2", say + "NAIVE XML list / ours", ratio, 30 if sqlite else 15)
     ratio = t["naive json"] / t["json"]
@@ -96,7 +98,7 @@ def _some_id(bench: Bench) -> int:
 
 def _check_same_documents(bench: Bench) -> None:
     """No ratio means anything unless both give the same requests."""
-    import json  # noqa: PLC0415 - only here
+    import json
 
     ours = json.loads(bench.ours.get(f"{_BASE}/requests.json")()[2])
     naive = json.loads(bench.naive.get("/requests.json")()[2])

@@ -22,10 +22,12 @@ class Running:
 
     Attributes:
         said: what it printed, as `NAME=value` lines.
+        text: all that it printed.
     """
 
     def __init__(self, *arguments: str, folder: Path, **environment: str) -> None:
         self.said: dict[str, str] = {}
+        self.text = ""
         self.log = folder / "stderr.log"
         inherited = {key: text for key, text in os.environ.items() if not key.startswith("OPEN311")}
         with self.log.open("ab") as log:
@@ -52,14 +54,14 @@ class Running:
 
     def await_line(self, name: str) -> str:
         """The value of `name=…` once the process has printed it."""
-        self.wait_until(lambda: name in self.said)
+        self.wait_until(lambda: name in self.said or not self._listener.is_alive())
+        assert name in self.said, self.log.read_text()
         return self.said[name]
 
     def wait_until(self, condition: Any) -> None:
         deadline = time.monotonic() + GUARD_S
         while not condition():
-            ended = self.process.poll() is not None and not self._listener.is_alive()
-            if (ended and not condition()) or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise AssertionError(f"it never came; it said:\n{self.log.read_text()}")
             time.sleep(0.01)
 
@@ -77,6 +79,7 @@ class Running:
         assert self.process.stdout is not None
         with self.process.stdout as lines:
             for line in lines:
+                self.text += line
                 name, equals, value = line.strip().partition("=")
                 if equals and name.isupper():
                     self.said[name] = value

@@ -99,9 +99,7 @@ def test_a_worker_that_dies_is_replaced(server: Running, site: tuple[str, str]) 
 def test_workers_do_not_outlive_their_parent(server: Running) -> None:
     (worker,) = server.workers
     server.process.kill()
-    server.process.wait()
-    while Path(f"/proc/{worker}").exists():
-        os.sched_yield()
+    server.wait_until(lambda: not Path(f"/proc/{worker}").exists())
 
 
 def test_it_refuses_a_port_that_is_taken(

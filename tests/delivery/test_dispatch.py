@@ -325,10 +325,9 @@ def test_an_erased_request_is_not_sent_and_leaves_no_words(delivering: Deliverin
     id_ = int(delivering.world.posted_id(description="Chez Mme Untel"))
     delivering.tool.moods.append("lost after")
     delivering.run()
-    delivering.database.write(
-        lambda c: erase_request(
-            c, delivering.side, id_, public_url=PUBLIC_URL, now=delivering.clock()
-        )
+    world = delivering.world
+    assert erase_request(
+        world.database, world.media, world.side(), id_, public_url=PUBLIC_URL, now=world.clock()
     )
     delivering.clock.advance(days=1)
     delivering.run()

@@ -58,7 +58,7 @@ def test_status_and_note_reach_the_public(fed: Delivering) -> None:
     assert (public["status"], public["status_notes"]) == ("closed", "Nettoyé ce matin")
     assert public["extended_attributes"]["detailed_status"] == "PROCESSED"
     updates = fed.world.get("/servicerequestupdates.json").json
-    assert [each["status"] for each in updates][-2:] == ["IN_PROGRESS", "FIXED"]
+    assert [each["status"] for each in updates][-2:] == ["in_progress", "fixed"]
 
 
 def test_what_a_tool_tells_is_not_told_back_to_it(fed: Delivering) -> None:

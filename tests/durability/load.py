@@ -14,7 +14,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from PIL import Image
@@ -78,8 +78,10 @@ class Client:
             parts.hostname, parts.port, timeout=_ANSWER_GUARD
         )
 
-    def close(self) -> None:
-        """Close the connection."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def post(self, key: str) -> str | None:
@@ -187,17 +189,16 @@ class Load:
             self._faults.append(fault)
 
     def _post_on(self) -> None:
-        client = Client(self._base, self._target)
-        while not self._stopping.is_set():
-            key = f"{self._prefix}-{next(self._numbers)}"
-            self._books.unknown.add(key)
-            try:
-                service_request_id = client.post(key)
-            except _LOST_CONNECTION:
-                break
-            if service_request_id is not None:
-                self._books.acknowledge(key, service_request_id)
-        client.close()
+        with Client(self._base, self._target) as client:
+            while not self._stopping.is_set():
+                key = f"{self._prefix}-{next(self._numbers)}"
+                self._books.unknown.add(key)
+                try:
+                    service_request_id = client.post(key)
+                except _LOST_CONNECTION:
+                    return
+                if service_request_id is not None:
+                    self._books.acknowledge(key, service_request_id)
 
 
 def has_photo(key: str) -> bool:

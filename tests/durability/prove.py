@@ -41,7 +41,7 @@ JURISDICTION_FILE = Path(__file__).parents[2] / "fixtures" / "jurisdictions" / "
 PLACE = (48.8133, 2.3444)  # degrees, WGS 84: Gentilly's town hall
 _ACKNOWLEDGED_AT_LEAST = 3_000
 _CONTROL_ROUNDS = 3
-_LOAD_S = (0.5, 1.5)
+_LOAD_S = (0.3, 1.0)  # short: a crash every few seconds shows more than a long load
 _ROUNDS_AT_LEAST = 2
 _SQLITE_SHARE = 0.6  # of the budget; the control and PostgreSQL have the rest
 # A cluster on a small disk: the log of changes must not outgrow it.
@@ -144,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cuts", type=int, default=12, help="power cuts on SQLite")
     parser.add_argument("--postgresql-kills", type=int, default=4, help="kill -9 rounds")
     parser.add_argument("--postgresql-cuts", type=int, default=4, help="power cuts")
-    parser.add_argument("--budget", type=float, default=150.0, help="seconds for all rounds")
+    parser.add_argument("--budget", type=float, default=160.0, help="seconds for all rounds")
     parser.add_argument("--seed", type=int, default=None, help="of the rounds' lengths")
     return parser
 

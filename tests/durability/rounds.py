@@ -99,9 +99,8 @@ def open_site(
     server.start()
     lat, long = place
     target = Target(jurisdiction_id, key, "", lat, long)
-    client = Client(server.base, target)
-    code = client.first_service_without_attributes()
-    client.close()
+    with Client(server.base, target) as client:
+        code = client.first_service_without_attributes()
     return Site(server, database_url, Target(jurisdiction_id, key, code, lat, long), disk, cluster)
 
 
@@ -137,18 +136,15 @@ def load_until_crash(
 
 
 def _retry(site: Site, books: Books, keys: list[str]) -> None:
-    client = Client(site.server.base, site.target)
-    for key in keys:
-        books.acknowledge(key, client.post_until_answered(key))
-    client.close()
+    with Client(site.server.base, site.target) as client:
+        for key in keys:
+            books.acknowledge(key, client.post_until_answered(key))
 
 
 def _unreadable(site: Site, books: Books, keys: set[str]) -> set[str]:
     """Those of the acknowledged keys that the public cannot read as they were sent."""
-    client = Client(site.server.base, site.target)
-    unreadable = {key for key in keys if not _is_readable(client, key, books.acknowledged[key])}
-    client.close()
-    return unreadable
+    with Client(site.server.base, site.target) as client:
+        return {key for key in keys if not _is_readable(client, key, books.acknowledged[key])}
 
 
 def _is_readable(client: Client, key: str, service_request_id: str) -> bool:

@@ -87,6 +87,18 @@ class ServerProcess:
             self.kill()
             raise RuntimeError(f"open311 serve did not start:\n{self.log.read_text()}")
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the process that was started, as an operator or systemd does."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def ended(self) -> int:
+        """The exit status, once it has ended by itself."""
+        assert self._process is not None
+        status = self._process.wait(_START_GUARD)
+        self.kill()  # closes what is open, and whoever it left behind
+        return status
+
     def kill(self) -> None:
         """Kill -9 every process of the server, and wait until none is left."""
         if self._process is None:

@@ -17,9 +17,7 @@ POSITIVE = re.compile(r"[1-9]\d*")
 
 def codes_with_metadata(probe: Probe) -> list[str]:
     """Codes of the services whose metadata is true, the first 40."""
-    found = [
-        text(row, "service_code") for row in probe.target.services_where("metadata", "true")
-    ]
+    found = [text(row, "service_code") for row in probe.target.services_where("metadata", "true")]
     if not found:
         probe.skip("no service has metadata")
     if len(found) > DEFINITIONS_READ:

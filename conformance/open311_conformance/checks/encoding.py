@@ -18,7 +18,9 @@ from open311_conformance.wire.exchange import Exchange
 from open311_conformance.wire.reading import elements, local_name
 
 CHARSET = re.compile(r';\s*charset\s*=\s*"?utf-8"?\s*($|;)', re.IGNORECASE)
-NAMES_UTF8 = re.compile(rb"""^(\xef\xbb\xbf)?<\?xml[^>]*encoding\s*=\s*["']utf-8["']""", re.I)
+NAMES_UTF8 = re.compile(
+    rb"""^(\xef\xbb\xbf)?<\?xml[^>]*encoding\s*=\s*["']utf-8["']""", re.IGNORECASE
+)
 
 
 def answers(probe: Probe, fmt: str) -> list[Exchange]:
@@ -103,13 +105,17 @@ def bytes_are_utf8(probe: Probe) -> None:
             probe.require(not marked, "the JSON starts with a byte order mark", exchange)
 
 
+def _tag(root: etree._Element) -> bytes:
+    return (f"{root.prefix}:" if root.prefix else "").encode() + local_name(root).encode()
+
+
 @looks_back("C-007")
 def xml_is_well_formed(probe: Probe) -> None:
     for exchange in answers(probe, "xml"):
         probe.require(exchange.root is not None, "the XML is not well formed", exchange)
         if exchange.root is not None:
-            doctype = exchange.root.getroottree().docinfo.doctype
-            probe.require(not doctype, f"the XML has a document type: {doctype}", exchange)
+            document_type = b"<!DOCTYPE" in exchange.body.partition(b"<" + _tag(exchange.root))[0]
+            probe.require(not document_type, "the XML has a document type", exchange)
 
 
 @looks_back("C-008")
@@ -193,7 +199,7 @@ def datetimes_share_one_zone(probe: Probe) -> None:
 def keys_are_not_repeated(probe: Probe) -> None:
     probe.get("services", params=(("api_key", WRONG_KEY),), odd=True)
     keys = {WRONG_KEY, probe.target.aim.api_key} - {""}
-    keys = {key for key in keys if len(key) > 5}  # noqa: PLR2004 - shorter ones match by chance
+    keys = {key for key in keys if len(key) > 5}
     for exchange in list(probe.target.client.log):
         for key in keys:
             probe.require(key not in exchange.text, "the answer repeats the key", exchange)

@@ -14,13 +14,16 @@ from open311_conformance.wire.exchange import Exchange
 from open311_conformance.wire.reading import Row, local_name, text
 
 PROGRAM = re.compile(
-    r"Traceback|Exception\b|\bat [\w.$]+\(|\.py\"?, line|stack ?trace|SQLSTATE|<[a-z]+[ >]", re.I
+    r"Traceback|Exception\b|\bat [\w.$]+\(|\.py\"?, line|stack ?trace|SQLSTATE|<[a-z]+[ >]",
+    re.IGNORECASE,
 )
-FRENCH = frozenset(
+FRENCH_WORDS = (
     "le la les un une des du de est pas inconnu inconnue introuvable aucun aucune demande "
-    "obligatoire manquant manquante non cette ce ou et n d l clé requis".split()
+    "obligatoire manquant manquante non cette ce ou et n d l clé requis"
 )
-ENGLISH = frozenset("the is not found unknown missing invalid required must be a an".split())
+ENGLISH_WORDS = "the is not found unknown missing invalid required must be a an"
+FRENCH = frozenset(FRENCH_WORDS.split())
+ENGLISH = frozenset(ENGLISH_WORDS.split())
 
 
 def provoke(probe: Probe) -> None:

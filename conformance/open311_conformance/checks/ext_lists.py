@@ -8,19 +8,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from open311_conformance.checks.formats import ids
+from open311_conformance.model import NotTested
 from open311_conformance.probe import Probe
-from open311_conformance.registry import check
+from open311_conformance.registry import check, looks_back
 from open311_conformance.target import UNKNOWN, days_ago
 from open311_conformance.wire.datetimes import instant, w3c
 from open311_conformance.wire.exchange import Exchange
-from open311_conformance.wire.reading import Row, alike, number, objects, text
+from open311_conformance.wire.reading import Row, alike, attributes, number, objects, text
 
 DETAILED = re.compile(r"RECEIVED|IN_PROCESS|PROCESSED|ARCHIVED|REJECTED|PENDING|PUBLIC_WORKS_\w+")
-UPDATE_WORDS = frozenset(
+WORDS_OF_UPDATES = (
     "open closed fixed in_progress planned action_scheduled investigating duplicate "
     "not_councils_responsibility no_further_action internal_referral cancelled reopen "
-    "for_triage unchanged".split()
+    "for_triage unchanged"
 )
+UPDATE_WORDS = frozenset(WORDS_OF_UPDATES.split())
 NOWHERE = "-40.0"  # latitude and longitude of a place in the South Atlantic
 
 
@@ -115,16 +117,23 @@ def offered(probe: Probe, nothing: tuple[tuple[str, str], ...]) -> None:
     exchange = probe.get("requests", "xml", nothing, odd=True)
     if exchange.ok and ids(probe.rows(exchange)) == ids(probe.target.sample):
         probe.skip(f"not offered: {nothing[0][0]} changes nothing")
+    crashed = not exchange.status or exchange.status >= 500
+    probe.require(not crashed, f"{nothing[0][0]} breaks the server: {exchange.told}", exchange)
     if not exchange.ok and exchange.status != 400:
         probe.skip(f"not offered: answered {exchange.told}")
 
 
 @check("X-04")
 def window_of_changes(probe: Probe) -> None:
-    nothing = (("updated_after", "1999-01-01T00:00:00Z"), ("updated_before", "1999-01-02T00:00:00Z"))
+    nothing = (
+        ("updated_after", "1999-01-01T00:00:00Z"),
+        ("updated_before", "1999-01-02T00:00:00Z"),
+    )
     offered(probe, nothing)
     moments = [
-        (when, row) for row in probe.target.sample if (when := instant(text(row, "updated_datetime")))
+        (when, row)
+        for row in probe.target.sample
+        if (when := instant(text(row, "updated_datetime")))
     ]
     if not moments:
         probe.skip("no request with a readable updated_datetime")
@@ -153,7 +162,7 @@ def placed(probe: Probe) -> tuple[Row, float, float]:
         lat, long = number(row, "lat"), number(row, "long")
         if lat is not None and long is not None:
             return row, lat, long
-    probe.skip("no request has coordinates")
+    raise NotTested("no request has coordinates")
 
 
 @check("X-05")
@@ -202,9 +211,7 @@ def services_at_a_point(probe: Probe) -> None:
 
 @check("X-08")
 def paging(probe: Probe) -> None:
-    pages = []
-    for page in ("1", "2"):
-        pages.append(ids(probe.listed(("page", page), ("page_size", "2"))))
+    pages = [ids(probe.listed(("page", page), ("page_size", "2"))) for page in ("1", "2")]
     if len(pages[0]) > 2 or len(probe.target.sample) < 3:
         probe.skip("not offered: page_size changes nothing, or fewer than three requests")
     overlap = set(pages[0]) & set(pages[1])
@@ -230,7 +237,7 @@ def month_of_updates(probe: Probe) -> list[Row]:
     return updates(probe, *window)
 
 
-@check("X-12")
+@looks_back("X-12")
 def updates_feed(probe: Probe) -> None:
     found = month_of_updates(probe)
     for row in found:
@@ -239,13 +246,15 @@ def updates_feed(probe: Probe) -> None:
         when = text(row, "updated_datetime")
         probe.require(instant(when), f"updated_datetime is {when!r}", probe.trail[-1])
         probe.require("description" in row, "an update lacks description", probe.trail[-1])
-    never = updates(probe, *(("start_date", "1999-01-01T00:00:00Z"), ("end_date", "1999-01-02T00:00:00Z")))
+    never = updates(
+        probe, *(("start_date", "1999-01-01T00:00:00Z"), ("end_date", "1999-01-02T00:00:00Z"))
+    )
     probe.require(not never, "updates outside the asked window", probe.trail[-1])
     if not found:
         probe.skip("the feed is offered and empty: no update to look at")
 
 
-@check("X-14")
+@looks_back("X-14")
 def words_of_updates(probe: Probe) -> None:
     found = month_of_updates(probe)
     if not found:
@@ -258,10 +267,13 @@ def words_of_updates(probe: Probe) -> None:
 @check("X-15")
 def automated_attributes(probe: Probe) -> None:
     seen = 0
-    for exchange, attribute in probe.attributes():
-        if word := text(attribute, "automated"):
-            seen += 1
-            probe.require(word in ("hidden_field", "server_set"), f"automated {word!r}", exchange)
+    for code in probe.target.definitions:
+        exchange = probe.get(f"services/{code}", params=(("extensions", "true"),), odd=True)
+        for attribute in attributes(probe.single(exchange)):
+            if word := text(attribute, "automated"):
+                seen += 1
+                known = word in ("hidden_field", "server_set")
+                probe.require(known, f"automated {word!r}", exchange)
     if not seen:
         probe.skip("not offered: no attribute says automated")
 
@@ -321,5 +333,3 @@ def who_is_competent(probe: Probe) -> None:
             probe.must_refuse(without, 400)
             return
     probe.skip("not offered: neither competence nor location nor coverage answers")
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from open311_conformance.checks import vocabulary
 from open311_conformance.model import NotTested
 from open311_conformance.probe import Probe
@@ -21,7 +20,9 @@ def every_resource_answers(probe: Probe, fmt: str) -> None:
     for resource in ("services", "requests", *probe.some_resources()):
         exchange = probe.get(resource, fmt)
         probe.require(exchange.ok, f"{resource}.{fmt} answered {exchange.told}", exchange)
-        usable = exchange.is_json if fmt == "json" else exchange.body.lstrip()[:1] in (b"<", b"\xef")
+        usable = (
+            exchange.is_json if fmt == "json" else exchange.body.lstrip()[:1] in (b"<", b"\xef")
+        )
         probe.require(
             usable and not exchange.is_html, f"{resource}.{fmt} is not {fmt.upper()}", exchange
         )
@@ -177,9 +178,8 @@ def badly_typed(row: Row) -> list[str]:
         value = row.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             wrong.append(name)
-    for name in ("metadata", "variable", "required"):
-        if not isinstance(row.get(name), bool | None):
-            wrong.append(name)
+    flags = ("metadata", "variable", "required")
+    wrong += [name for name in flags if not isinstance(row.get(name), bool | None)]
     order = row.get("order")
     if isinstance(order, bool) or not isinstance(order, int | None):
         wrong.append("order")

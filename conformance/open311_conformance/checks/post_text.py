@@ -52,7 +52,9 @@ def text_back(probe: Probe, sent: str, fmt: str = "xml") -> tuple[str, Exchange]
 def four_thousand_characters(probe: Probe) -> None:
     for filler in ("é", "x"):
         longest = (NOTICE + filler * 4000)[:4000]
-        accepted(probe, probe.posting.form(description=longest), "a description of 4,000 characters")
+        accepted(
+            probe, probe.posting.form(description=longest), "a description of 4,000 characters"
+        )
         refused(probe, probe.posting.form(description=longest + filler), 400)
 
 
@@ -137,7 +139,7 @@ def body_beats_query(probe: Probe) -> None:
     posting.works()
     aim = probe.target.aim
     fields = posting.form(posting.service("realtime"), description=f"{NOTICE} body")
-    in_query = (("api_key", aim.api_key), ("description", f"{NOTICE} query"))
+    in_query: Fields = (("api_key", aim.api_key), ("description", f"{NOTICE} query"))
     in_query += (("jurisdiction_id", aim.jurisdiction_id),) if aim.jurisdiction_id else ()
     exchange = probe.send(posting.query(fields, in_query=in_query))
     probe.require(exchange.ok, f"key in the query: {exchange.told}", exchange)

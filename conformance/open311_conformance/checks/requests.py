@@ -60,9 +60,7 @@ def closing_is_dated(probe: Probe) -> None:
 
 @check("C-190")
 def names_agree_with_the_catalogue(probe: Probe) -> None:
-    names = {
-        text(row, "service_code"): text(row, "service_name") for row in probe.target.services
-    }
+    names = {text(row, "service_code"): text(row, "service_name") for row in probe.target.services}
     exchange = probe.get("requests")
     for row in probe.target.sample:
         code, name = text(row, "service_code"), text(row, "service_name")

@@ -75,18 +75,23 @@ def near(row: Row, ask: Ask) -> bool:
     """lat, long and radius in metres."""
     if not ask.value("radius"):
         return True
+    if row["lat"] is None:
+        return False
     lat, long = float(ask.value("lat")), float(ask.value("long"))
     north = math.radians(row["lat"] - lat)
     east = math.radians(row["long"] - long) * math.cos(math.radians(lat))
-    return 6_371_000 * math.hypot(north, east) <= float(ask.value("radius"))
+    away = 6_371_000 * math.hypot(north, east)
+    return bool(away <= float(ask.value("radius")))
 
 
 def boxed(row: Row, ask: Ask) -> bool:
     """bbox=minlong,minlat,maxlong,maxlat."""
     if not ask.value("bbox"):
         return True
+    if row["lat"] is None:
+        return False
     west, south, east, north = map(float, ask.value("bbox").split(","))
-    return west <= row["long"] <= east and south <= row["lat"] <= north
+    return bool(west <= row["long"] <= east and south <= row["lat"] <= north)
 
 
 def select(rows: list[Row], ask: Ask) -> tuple[list[Row], dict[str, str]]:

@@ -15,7 +15,9 @@ Row = dict[str, Any]
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 ATTRIBUTE = re.compile(r"attribute\[([^\]]*)\](\[\d*\])?")
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
-PART = re.compile(rb'name="([^"]*)"(; filename="[^"]*")?(?:\r\n[^\r\n]+)*\r\n\r\n(.*)\r\n\Z', re.S)
+PART = re.compile(
+    rb'name="([^"]*)"(; filename="[^"]*")?(?:\r\n[^\r\n]+)*\r\n\r\n(.*)\r\n\Z', re.DOTALL
+)
 
 
 @dataclass
@@ -39,7 +41,9 @@ class Draft:
     def public(self) -> Row:
         """The fields that everybody may read."""
         values = self.values
-        place = {name: float(values[name]) if values.get(name) else None for name in ("lat", "long")}
+        place = {
+            name: float(values[name]) if values.get(name) else None for name in ("lat", "long")
+        }
         return {
             "description": values.get("description") or None,
             "media_url": self.photo or values.get("media_url") or None,
@@ -168,11 +172,10 @@ def fault_of(attribute: Row, values: list[str]) -> list[str]:
     keys = {option["key"] for option in attribute.get("values", [])}
     if keys and not set(values) <= keys:
         return [f"{code} n'a pas cette valeur"]
-    if datatype == "number" and not NUMBER.fullmatch(values[0]):
-        return [f"{code} n'est pas un nombre"]
-    if datatype == "datetime" and not _is_date(values[0]):
-        return [f"{code} n'est pas une date"]
-    return []
+    wrong = (datatype == "number" and not NUMBER.fullmatch(values[0])) or (
+        datatype == "datetime" and not _is_date(values[0])
+    )
+    return [f"{code} n'est pas de type {datatype}"] if wrong else []
 
 
 def _is_date(value: str) -> bool:

@@ -6,6 +6,7 @@ It exists to be mutated. It serves one invented city from memory, under /open311
 
 from __future__ import annotations
 
+import copy
 import secrets
 import threading
 from collections.abc import Callable
@@ -22,21 +23,23 @@ PRIVATE_ID = "90001"
 TYPES = {"xml": "text/xml", "json": "application/json"}
 ROOT = "/open311"
 TOKEN_DELAY_S = 0.2
+Edit = Callable[[Ask, str, Any], Any]
 
 
 class ReferenceServer:
-    """Answers asks; ``multi`` makes it demand a jurisdiction_id."""
+    """Answers asks; ``multi`` makes it demand a jurisdiction_id, ``empty`` starts it bare."""
 
-    def __init__(self, *, multi: bool = False) -> None:
+    def __init__(self, *, multi: bool = False, empty: bool = False) -> None:
         self.multi = multi
         self.address = ""
         self.started = datetime.now(UTC).replace(microsecond=0)
-        self.requests = city.history(self.started)
+        self.requests = [] if empty else city.history(self.started)
         self.updates: list[dict[str, Any]] = listing.updates_of(self.requests)
         self.tokens: dict[str, tuple[datetime, str]] = {}
         self.replays: dict[str, tuple[Pairs, list[dict[str, Any]]]] = {}
         self.lock = threading.RLock()
         self.next_number = 1000
+        self.edit: Edit = lambda _ask, _root, content: content
 
     # -- the door -------------------------------------------------------------------------
 
@@ -98,6 +101,7 @@ class ReferenceServer:
     def send(self, ask: Ask, root: str, content: Any, status: int = 200) -> Answer:
         """A document, with an ETag; 304 when the client has it."""
         fmt = "json" if ask.fmt == "geojson" else ask.fmt
+        content = self.edit(ask, root, copy.deepcopy(content))
         body = writing.document(fmt, root, content)
         headers = {
             "Content-Type": f"{TYPES[fmt]}; charset=utf-8",
@@ -128,7 +132,11 @@ class ReferenceServer:
             "key_service": "Demandez une clé à mairie@lyria.example",
             "endpoints": endpoints,
         }
-        return Answer(200, writing.document(fmt, "discovery", content), {"Content-Type": TYPES[fmt]})
+        ask = Ask("GET", f"{ROOT}/discovery.{fmt}", [], {})
+        content = self.edit(ask, "discovery", content)
+        return Answer(
+            200, writing.document(fmt, "discovery", content), {"Content-Type": TYPES[fmt]}
+        )
 
     def _services(self, ask: Ask, _: str) -> Answer:
         english = ask.value("locale") == "en"

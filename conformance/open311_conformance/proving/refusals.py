@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+class Refusal(Exception):
     """An answer with errors."""
 
-    def __init__(self, status: int, texts: list[str], headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, texts: list[str], headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(" / ".join(texts))
         self.status = status
         self.texts = texts

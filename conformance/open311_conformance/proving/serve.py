@@ -7,6 +7,6 @@ from open311_conformance.proving.serving import reference
 
 if __name__ == "__main__":
     with reference() as url:
-        print(f"{url}  --api-key {KEY}", flush=True)  # noqa: T201 - a command
+        print(f"{url}  --api-key {KEY}", flush=True)
         while True:
             time.sleep(3600)

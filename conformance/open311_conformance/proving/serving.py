@@ -30,7 +30,7 @@ class _Door(BaseHTTPRequestHandler):
         body = b"" if self.command == "HEAD" or answer.status == 304 else answer.body
         self.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
 
-    do_GET = do_POST = do_HEAD = do_DELETE = do_OPTIONS = do_PUT = _serve
+    do_GET = do_POST = do_HEAD = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the base class names them
 
     def _ask(self) -> Ask:
         parts = urlsplit("http://x" + self.path)
@@ -40,7 +40,7 @@ class _Door(BaseHTTPRequestHandler):
         query = parse_qsl(parts.query, keep_blank_values=True)
         return Ask(self.command, parts.path, query, headers, body, form)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
@@ -65,10 +65,13 @@ def serving(respond: Respond) -> Iterator[str]:
 
 
 @contextmanager
-def reference(mutate: Callable[[Respond], Respond] | None = None, *, multi: bool = False) -> Iterator[str]:
+def reference(
+    prepare: Callable[[ReferenceServer], Respond] = lambda server: server.answer,
+    *,
+    multi: bool = False,
+) -> Iterator[str]:
     """A fresh reference server, mutated or not; the URL of its test endpoint is given."""
-    city = ReferenceServer(multi=multi)
-    respond = mutate(city.answer) if mutate else city.answer
-    with serving(respond) as address:
-        city.address = address
+    server = ReferenceServer(multi=multi)
+    with serving(prepare(server)) as address:
+        server.address = address
         yield f"{address}/open311/test/v2"

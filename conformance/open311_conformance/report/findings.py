@@ -14,7 +14,6 @@ from open311_conformance.wire.exchange import Exchange
 from open311_conformance.wire.reading import text
 
 EXCERPT = 600
-SCHEMA = "https://open311.example/schemas/open311-conformance-report-1.json"
 Findings = dict[str, Any]
 
 
@@ -74,6 +73,7 @@ def _clause(outcome: Outcome, secrets: tuple[str, ...]) -> Findings:
         "regle": clause.regle,
         "source": clause.source,
         "advice": clause.advice,
+        "conseil": clause.conseil,
         "verdict": outcome.verdict.value,
         "message": mask(outcome.message, secrets),
         "warnings": [mask(warning, secrets) for warning in outcome.warnings],
@@ -94,7 +94,9 @@ def _exchange(exchange: Exchange, secrets: tuple[str, ...]) -> Findings:
         "method": query.method,
         "url": mask(query.url, secrets),
         "sent_headers": mask("\n".join(f"{k}: {v}" for k, v in query.headers), secrets),
-        "sent_body": mask((query.body or b"")[: EXCERPT * 2].decode("utf-8", "replace"), secrets)[:EXCERPT],
+        "sent_body": mask((query.body or b"")[: EXCERPT * 2].decode("utf-8", "replace"), secrets)[
+            :EXCERPT
+        ],
         "status": exchange.status,
         "failure": exchange.failure,
         "content_type": exchange.content_type,

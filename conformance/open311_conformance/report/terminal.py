@@ -45,7 +45,9 @@ def _clause(clause: Findings) -> list[str]:
 def _exchange(exchange: Findings) -> str:
     got = exchange["failure"] or f"HTTP {exchange['status']} {exchange['content_type']}"
     body = " ".join(exchange["received"].split())[:160]
-    return click.style(f"    {exchange['method']} {exchange['url']}\n    -> {got}  {body}", dim=True)
+    return click.style(
+        f"    {exchange['method']} {exchange['url']}\n    -> {got}  {body}", dim=True
+    )
 
 
 def _profile(item: Findings) -> str:

@@ -50,12 +50,12 @@ class Exchange:
     @property
     def ok(self) -> bool:
         """Whether the answer is a success."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - the class of HTTP successes
+        return 200 <= self.status < 300
 
     @property
     def refused(self) -> bool:
         """Whether the answer is a 4xx."""
-        return 400 <= self.status < 500  # noqa: PLR2004 - the class of HTTP refusals
+        return 400 <= self.status < 500
 
     @property
     def told(self) -> str:

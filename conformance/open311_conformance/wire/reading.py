@@ -26,7 +26,7 @@ CONTAINERS = frozenset(
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
-class Unreadable(ValueError):  # noqa: N818 - said as a reason
+class Unreadable(ValueError):
     """The answer holds nothing that can be read as the resource."""
 
 
@@ -147,7 +147,7 @@ def alike(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(alike, one, other))
     if one in (None, "", [], {}) or other in (None, "", [], {}):
         return one in (None, "", [], {}) and other in (None, "", [], {})
-    return _leaf(one) == _leaf(other)
+    return bool(_leaf(one) == _leaf(other))
 
 
 def _leaf(value: Any) -> Any:

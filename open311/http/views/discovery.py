@@ -22,7 +22,7 @@ _PLAIN_TYPES = {"xml": "text/xml", "json": "application/json"}
 
 
 @discovery.at("/discovery", root="discovery")
-@discovery.at("/v2/discovery", root="discovery")
+@discovery.at("/v2/discovery", root="discovery", name="get_discovery_v2")
 def get_discovery() -> Response:
     """GET Service Discovery.
 

@@ -40,8 +40,10 @@ def list_service_request_updates() -> Response:
     """GET Service Request Updates: public steps and notes inside a window."""
     here, side = installation(), side_of(query_fields())
     wanted = cast("dict[str, datetime]", read_query(ListUpdatesSchema, side))
-    end = wanted.get("end_date") or here.now()
-    start = wanted.get("start_date") or earlier(end, _DEFAULT_WINDOW)
+    start = wanted.get("start_date")
+    # A client whose clock is a little ahead asks for what there cannot be yet: nothing.
+    end = wanted.get("end_date") or max(here.now(), start or here.now())
+    start = start or earlier(end, _DEFAULT_WINDOW)
     found = list_updates(here.database, side, start, end)
     return document(
         "service_request_updates", answers.updates(found, every_photo=answer_format() == "xml")

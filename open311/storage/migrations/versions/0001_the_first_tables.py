@@ -125,7 +125,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('outbox', schema=None) as batch_op:
         batch_op.create_index('ix_outbox_due', ['not_before'], unique=False, postgresql_where=sa.text("state = 'pending'"), sqlite_where=sa.text("state = 'pending'"))
-        batch_op.create_index(batch_op.f('ix_outbox_request_key'), ['request_key'], unique=False)
 
     op.create_table('public_document',
     sa.Column('request_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
@@ -155,7 +154,6 @@ def upgrade() -> None:
         batch_op.create_index('ix_public_document_change', ['jurisdiction_key', 'change', 'request_key'], unique=False)
         batch_op.create_index('ix_public_document_requested', ['jurisdiction_key', 'requested_datetime', 'request_key'], unique=False, postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
         batch_op.create_index('ix_public_document_service', ['jurisdiction_key', 'service_code', 'requested_datetime'], unique=False, postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
-        batch_op.create_index('ix_public_document_status', ['jurisdiction_key', 'status', 'service_code', 'requested_datetime'], unique=False, postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
         batch_op.create_index('ix_public_document_updated', ['jurisdiction_key', 'updated_datetime', 'request_key'], unique=False, postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
 
     op.create_table('reporter',
@@ -225,7 +223,6 @@ def downgrade() -> None:
     op.drop_table('reporter')
     with op.batch_alter_table('public_document', schema=None) as batch_op:
         batch_op.drop_index('ix_public_document_updated', postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
-        batch_op.drop_index('ix_public_document_status', postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
         batch_op.drop_index('ix_public_document_service', postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
         batch_op.drop_index('ix_public_document_requested', postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
         batch_op.drop_index('ix_public_document_change')
@@ -233,7 +230,6 @@ def downgrade() -> None:
 
     op.drop_table('public_document')
     with op.batch_alter_table('outbox', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_outbox_request_key'))
         batch_op.drop_index('ix_outbox_due', postgresql_where=sa.text("state = 'pending'"), sqlite_where=sa.text("state = 'pending'"))
 
     op.drop_table('outbox')

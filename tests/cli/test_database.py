@@ -1,0 +1,88 @@
+"""`open311 db`: tables made once, and every kind of damage told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from open311.storage.database import Database
+from tests.cli.conftest import Shell
+
+Post = Callable[..., str]
+
+
+def test_upgrading_makes_the_tables_once(tmp_path: Path) -> None:
+    shell = Shell(f"sqlite:///{tmp_path / 'new.sqlite3'}", tmp_path)
+    assert "db upgrade" in shell.refused("jurisdiction", "list")
+    assert "db upgrade" in shell.refused("serve", "--port", "0")
+    assert shell("db", "check").exit_code == 1
+    assert "de la révision aucune à" in shell.done("db", "upgrade")
+    assert "est à jour" in shell.done("db", "upgrade")
+    assert shell.done("db", "check") == "La base est entière.\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("DELETE FROM public_document", "1 demandes sans document public (1)"),
+        ("DELETE FROM request_update", "1 demandes sans historique (1)"),
+        (
+            "UPDATE public_document SET jurisdiction_key = 2",
+            "1 lignes égarées dans public_document",
+        ),
+        ("DROP INDEX ix_outbox_due", "ix_outbox_due"),
+        ("UPDATE alembic_version SET version_num = '0000'", "révision 0000"),
+    ],
+)
+def test_every_kind_of_damage_is_told(
+    shell: Shell, post: Post, database: Database, damage: str, told: str
+) -> None:
+    post()
+    assert shell.done("db", "check") == "La base est entière.\n"
+    database.write(lambda connection: connection.exec_driver_sql(damage))
+    result = shell("db", "check")
+    assert result.exit_code == 1
+    assert told in result.stdout
+
+
+def test_rows_without_their_request_are_told(
+    shell: Shell, post: Post, database: Database, engine: str
+) -> None:
+    if engine != "sqlite":
+        pytest.skip("PostgreSQL refuses to make such rows")
+    post(email="elodie@example.org")
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.exec_driver_sql("DELETE FROM service_request")
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+    result = shell("db", "check")
+    assert result.exit_code == 1
+    assert "1 lignes de reporter sans leur service_request" in result.stdout
+    assert "désignent une ligne absente" in result.stdout
+
+
+def test_settings_that_lose_reports_are_told(
+    migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "open311.sqlite3"
+    path.write_bytes(migrated_sqlite.read_bytes())
+    shell = Shell(f"sqlite:///{path}", tmp_path)
+    shell.done("db", "check")
+    monkeypatch.setenv("OPEN311_SQLITE_SYNCHRONOUS", "NORMAL")
+    result = shell("db", "check")
+    assert result.exit_code == 1
+    assert "coupure de courant" in result.stdout
+
+
+def test_a_damaged_file_is_told(migrated_sqlite: Path, tmp_path: Path) -> None:
+    path = tmp_path / "open311.sqlite3"
+    content = bytearray(migrated_sqlite.read_bytes())
+    page = 4096
+    content[20 * page : 21 * page] = b"\xff" * page
+    path.write_bytes(content)
+    result = Shell(f"sqlite:///{path}", tmp_path)("db", "check")
+    assert result.exit_code == 1
+    assert "abîmé" in result.output or "ne répond pas" in result.output
