@@ -53,13 +53,15 @@ def failure_of(reply: Reply, words: str, *, safe: bool) -> ToolError:
     return OutcomeUnknown(message, exchange=reply.exchange)
 
 
-def file_failure(reply: Reply, words: str, refused: Collection[int] = REFUSED_FILE) -> ToolError:
+def file_failure(
+    reply: Reply, words: str, refused: Collection[int] = REFUSED_FILE, *, safe: bool = False
+) -> ToolError:
     """The same for a photo: some refusals are of the file, not of the ticket."""
     if reply.status in refused:
         return AttachmentRefused(
             f"Photo refusée. HTTP {reply.status} : {words}", exchange=reply.exchange
         )
-    return failure_of(reply, words, safe=False)
+    return failure_of(reply, words, safe=safe)
 
 
 def unreadable(reply: Reply, why: str, *, safe: bool) -> ToolError:

@@ -31,6 +31,7 @@ from open311.domain.delivery import (
     ChangePage,
     Destination,
     Exchange,
+    OutcomeUnknown,
     Ticket,
     TicketReceipt,
     ToolError,
@@ -84,6 +85,14 @@ class RestAdapter:
             found = self._texts(operation, replace(answered, node=item), safe=True)
             if "ticket_id" in found and found.get("key", key) == key:
                 return self._receipt(found, answered.reply)
+        if operation.incomplete_if and self._caller.reader.find(
+            operation.incomplete_if, answered.node
+        ):
+            raise OutcomeUnknown(
+                "Notre clé n'est pas parmi les tickets que l'outil liste, mais il ne liste pas "
+                "tout : cherchez le ticket dans l'outil.",
+                exchange=answered.reply.exchange,
+            )
         return None
 
     def create(self, ticket: Ticket) -> TicketReceipt:
@@ -122,8 +131,8 @@ class RestAdapter:
         operation = self._operations["attach"]
         refused = operation.refused_file or tuple(REFUSED_FILE)
 
-        def failure(reply: Reply, words: str) -> ToolError:
-            return file_failure(reply, words, refused)
+        def failure(reply: Reply, words: str, safe: bool) -> ToolError:  # noqa: FBT001
+            return file_failure(reply, words, refused, safe=safe)
 
         values = {**self._step_values(ticket, receipt), **file_values(attachment)}
         return self._caller.perform(operation, values, failure=failure).reply.exchange

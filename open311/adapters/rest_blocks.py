@@ -92,6 +92,7 @@ class Operation:
     Attributes:
         first: look-ups, upload tokens: repeating them does no harm.
         items: expression of the list in which `answer` reads each item; else the whole.
+        incomplete_if: expression that is true when a look-up could not see everything.
         photo_fields: for each photo, with `#` for its place (photos inside a create).
         exists: statuses of a create that say "your reference is already there".
         exists_if: expression that must be true in such an answer.
@@ -102,6 +103,7 @@ class Operation:
     first: tuple[Call, ...] = ()
     answer: Picks = field(default_factory=dict)
     items: str | None = None
+    incomplete_if: str | None = None
     photo_fields: tuple[Field, ...] = ()
     exists: tuple[int, ...] = ()
     exists_if: str | None = None
@@ -142,6 +144,9 @@ class Watermark:
     """How changes are polled.
 
     Attributes:
+        by: `time`, a lower bound on the moment of change; or `page`, for a list of events
+            that only grows at its end, oldest first.
+        total: for `page`, expression of the number of events in the whole list.
         overlap_s: how far back each poll begins: a tool's clock has whole seconds, and
             its transactions commit late.
         page_size: items in a full page; a full page means that there may be more.
@@ -149,6 +154,8 @@ class Watermark:
         timezone: of dates that carry none.
     """
 
+    by: str = "time"
+    total: str | None = None
     overlap_s: int = 300
     page_size: int = 100
     date_format: str | None = None

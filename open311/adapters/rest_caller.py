@@ -21,7 +21,13 @@ from open311.adapters.vocabulary import Values
 from open311.adapters.wire import Reply, Wire
 from open311.domain.delivery import ToolError, ToolRefused, ToolUnauthorized
 
-Failure = Callable[[Reply, str], ToolError]
+#: The error of an answer that is no success: the answer, the tool's words, and whether
+#: repeating the request would change nothing.
+Failure = Callable[[Reply, str, bool], ToolError]
+
+
+def _failure(reply: Reply, words: str, safe: bool) -> ToolError:  # noqa: FBT001
+    return failure_of(reply, words, safe=safe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Caller:
         safe: bool | None = None,
         extra: Pairs = (),
         accept: Collection[int] = (),
-        failure: Failure | None = None,
+        failure: Failure = _failure,
     ) -> Answered:
         """Make an operation's preliminary calls, then the one that counts.
 
@@ -70,7 +76,7 @@ class Caller:
         everything = {**self.settings, **values}
         try:
             for first in operation.first:
-                everything |= self._kept(first, everything)
+                everything |= self._kept(first, everything, failure)
             return self._run(
                 operation.call,
                 everything,
@@ -82,8 +88,8 @@ class Caller:
         except UnmappedValue as error:
             raise ToolRefused(error.message) from error
 
-    def _kept(self, call: Call, values: Values) -> dict[str, str]:
-        answered = self._run(call, values, safe=True)
+    def _kept(self, call: Call, values: Values, failure: Failure) -> dict[str, str]:
+        answered = self._run(call, values, safe=True, failure=failure)
         found = self._texts(call, answered, safe=True)
         missing = [name for name in call.keep if name not in found]
         if missing:
@@ -106,7 +112,7 @@ class Caller:
         safe: bool,
         extra: Pairs = (),
         accept: Collection[int] = (),
-        failure: Failure | None = None,
+        failure: Failure = _failure,
     ) -> Answered:
         persons = self._persons(call, values)
         reply = self.wire.send(self._signed(call, values, extra), safe=safe, persons=persons)
@@ -116,7 +122,7 @@ class Caller:
             return Answered(reply, self._node_or_none(reply), values)
         if not _is_success(call, reply):
             words = self._words(call, reply)
-            raise failure(reply, words) if failure else failure_of(reply, words, safe=safe)
+            raise failure(reply, words, safe)
         return Answered(reply, self._checked_node(call, reply, safe=safe), values)
 
     def _signed(self, call: Call, values: Values, extra: Pairs) -> Request:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,6 +52,11 @@ def read_cursor(text: str) -> Cursor:
     )
 
 
+def _by_page(at: Cursor) -> Cursor:
+    """The page to ask for: a new poll reads one page again, for events that were deleted."""
+    return at if at.bound is not None else replace(at, page=max(0, at.page - 1))
+
+
 class ChangeReader:
     """Reads what changed in the tickets of one tool."""
 
@@ -66,19 +71,34 @@ class ChangeReader:
         if cursor is None:
             return ChangePage((), self._beginning(operation).text())
         at = read_cursor(cursor)
-        bound = at.bound or at.high - timedelta(seconds=self._watermark.overlap_s)
-        answered = self._ask(operation, bound, at.page)
+        asked = self._by_time(at) if self._watermark.by == "time" else _by_page(at)
+        answered = self._ask(operation, asked.bound or asked.high, asked.page)
         items = self._items(operation, answered)
         read = [self._read(operation.answer, each, answered, {}) for each in items]
+        bound = asked.bound or asked.high
         changes = [change for found in read for change in self._changes(found, bound)]
-        after = self._after(at, bound, [self._moment(found, answered) for found in read])
+        moments = [self._moment(found, answered) for found in read]
+        after = self._after(asked, moments, at)
         ordered = sorted(changes, key=lambda change: change.changed_datetime)
         return ChangePage(tuple(ordered), after.text(), more=after.bound is not None)
 
+    def _by_time(self, at: Cursor) -> Cursor:
+        """The page to ask for: a new poll begins a little before what was seen."""
+        if at.bound is not None:
+            return at
+        return replace(at, bound=at.high - timedelta(seconds=self._watermark.overlap_s))
+
     def _beginning(self, operation: Operation) -> Cursor:
-        """Now, as the tool's clock has it."""
+        """Now, as the tool's clock has it; or the end of the list."""
         answered = self._ask(operation, datetime.now(UTC), 0)
-        return Cursor(server_time(answered.reply) or datetime.now(UTC))
+        now = server_time(answered.reply) or datetime.now(UTC)
+        if self._watermark.by == "time":
+            return Cursor(now)
+        try:
+            total = self._caller.reader.find(self._watermark.total or "", answered.node)
+            return Cursor(now, page=max(0, int(total) - 1) // self._watermark.page_size)
+        except (TypeError, ValueError) as error:
+            raise unreadable(answered.reply, str(error), safe=True) from error
 
     def _ask(self, operation: Operation, bound: datetime, page: int) -> Answered:
         size = self._watermark.page_size
@@ -90,12 +110,18 @@ class ChangeReader:
         }
         return self._caller.perform(operation, values, safe=True)
 
-    def _after(self, at: Cursor, bound: datetime, moments: list[datetime]) -> Cursor:
-        high = max([at.high, *moments])
-        if len(moments) < self._watermark.page_size:
+    def _after(self, asked: Cursor, moments: list[datetime], before: Cursor) -> Cursor:
+        """Where to go on; a bound means at once, none means at the next poll."""
+        high = max([asked.high, *moments])
+        full = len(moments) >= self._watermark.page_size
+        if self._watermark.by == "page":
+            going_on = full or asked.page < before.page
+            return Cursor(high, high if going_on else None, asked.page + going_on)
+        if not full:
             return Cursor(high)
         last = max(moments)
-        return Cursor(high, last) if last > bound else Cursor(high, bound, at.page + 1)
+        bound = asked.bound or asked.high
+        return Cursor(high, last) if last > bound else Cursor(high, bound, asked.page + 1)
 
     def _changes(self, found: dict[str, str], bound: datetime) -> list[TicketChange]:
         """One change for the ticket itself, or one for each new event of its history."""

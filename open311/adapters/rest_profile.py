@@ -85,7 +85,7 @@ def read_rest(table: Table, known: Known) -> RestBlocks:
         xml_answers=xml,
         namespaces=_namespaces(transport),
         limits=_limits(transport),
-        watermark=_watermark(table),
+        watermark=_watermark(table, reader),
     )
     transport.close()
     return blocks
@@ -108,7 +108,7 @@ def _namespaces(table: Table) -> dict[str, str]:
     return {} if inner is None else {name: inner.text(name) or "" for name in names}
 
 
-def _watermark(table: Table) -> Watermark:
+def _watermark(table: Table, reader: _Reader) -> Watermark:
     inner = optional_table(table, "watermark")
     if inner is None:
         return Watermark()
@@ -119,11 +119,15 @@ def _watermark(table: Table) -> Watermark:
         inner.fault("timezone", f"« {zone[:60]} » n'est pas un fuseau (exemple : Europe/Paris).")
     overlap_s = inner.whole("overlap_s", 0, 86_400)
     made = Watermark(
+        by=inner.choice("by", ("time", "page")) or "time",
+        total=reader.expression(inner, "total"),
         overlap_s=Watermark().overlap_s if overlap_s is None else overlap_s,
         page_size=inner.whole("page_size", 1, 10_000) or Watermark().page_size,
         date_format=inner.text("date_format"),
         timezone=zone,
     )
+    if made.by == "page" and made.total is None:
+        inner.fault("total", "obligatoire quand by = « page ».")
     inner.close()
     return made
 
@@ -179,6 +183,7 @@ class _Reader:
             first=tuple(first),
             answer=self.picks(table, "answer", known.plus(RECEIPT_NAMES)),
             items=self.expression(table, "items"),
+            incomplete_if=self.expression(table, "incomplete_if"),
             photo_fields=read_fields(table, "photo_fields", known.plus(FILE_NAMES)),
             exists=_statuses(table, "exists"),
             exists_if=self.expression(table, "exists_if"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -17,6 +18,7 @@ from tests.adapters.tools.processes import free_port, run, served
 PASSWORD = "correct-horse-battery"
 _ACCOUNTS = """
 from roundup.password import Password
+db.status.create(name="waiting-for-parts", order="9")
 db.user.create(username="open311", password=Password("{0}", config=db.config), roles="User",
                address="open311@voirie.test")
 db.user.create(username="agent", password=Password("{0}", config=db.config), roles="User",
@@ -29,10 +31,12 @@ class Roundup:
     """A tracker with two accounts: `open311` (ours) and `agent` (a person of the service)."""
 
     url: str
+    public_url: str
 
     def call(self, method: str, path: str, *, user: str = "agent", **kwargs: Any) -> Any:
         """Speak to the tracker as a person of the service would, beside our adapter."""
-        headers = {"X-Requested-With": "rest", "Referer": self.url + "/", "Origin": self.url}
+        headers = {"X-Requested-With": "rest", "Referer": self.public_url + "/"}
+        headers |= {"Origin": self.public_url, "Host": urlsplit(self.public_url).netloc}
         headers |= kwargs.pop("headers", {})
         answer = requests.request(
             method,
@@ -45,11 +49,15 @@ class Roundup:
         assert answer.ok, answer.text
         return answer.json()["data"]
 
-    def issues(self) -> list[dict[str, Any]]:
-        """Every issue with the fields that matter here."""
+    def issues(self, key: str) -> list[dict[str, Any]]:
+        """The issues whose `open311_id` contains a text, with the fields that matter here."""
         fields = "title,status,open311_id,lat,lon,messages,files"
-        listed = self.call("GET", f"/issue?@fields={fields}&@verbose=2&@page_size=500")
-        return list(listed["collection"])
+        query = {"@fields": fields, "@verbose": "2", "open311_id": key}
+        return list(self.call("GET", "/issue", params=query)["collection"])
+
+    def message(self, message_id: str) -> str:
+        """The text of a message."""
+        return str(self.call("GET", f"/msg/{message_id}?@verbose=3")["attributes"]["content"])
 
     def patch(self, issue_id: str, *, user: str = "agent", **changes: str) -> None:
         """Change an issue as `user`."""
@@ -70,25 +78,30 @@ class Roundup:
 
 
 @contextlib.contextmanager
-def running_roundup(folder: Path) -> Iterator[Roundup]:
-    """Install a tracker in `folder`, serve it, and stop it at the end."""
+def running_roundup(folder: Path, *, public_url: str) -> Iterator[Roundup]:
+    """Install a tracker in `folder`, serve it, and stop it at the end.
+
+    Args:
+        public_url: what the tracker believes its address to be (a proxy before it).
+    """
     port = free_port()
     home = folder / "voirie"
     scripts = Path(sys.executable).parent
     admin = [str(scripts / "roundup-admin"), "-i", str(home)]
     run([*admin, "install", "classic", "sqlite"], cwd=folder)
-    _configure(home, port)
+    _configure(home, public_url)
     run([*admin, "initialise", PASSWORD], cwd=folder)
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-P", str(Path(__file__).with_name("roundup_wsgi.py"))]
     with served([*command, str(home), str(port)], cwd=folder, url=url + "/"):
-        yield Roundup(url)
+        yield Roundup(url, public_url)
 
 
-def _configure(home: Path, port: int) -> None:
+def _configure(home: Path, public_url: str) -> None:
     config = (home / "config.ini").read_text(encoding="utf-8")
     changes = {
-        "tracker": {"web": f"http://127.0.0.1:{port}/"},
+        "tracker": {"web": f"{public_url}/"},
+        "main": {"password_pbkdf2_default_rounds": "1000"},  # every call checks the password
         "mail": {"domain": "voirie.test", "host": "localhost", "debug": str(home / "mail.txt")},
     }
     for section, values in changes.items():
