@@ -11,7 +11,7 @@ import mailbox
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from open311.adapters.email_message import Correspondence, compose_note, compose
 from open311.adapters.guarded_socket import open_socket
 from open311.adapters.mailbox import Maildir
 from open311.adapters.profile import Profile
+from open311.adapters.vocabulary import allowed_reporter
 from open311.adapters.wire_connection import Door
 from open311.domain.delivery import (
     Attachment,
@@ -67,6 +68,7 @@ class EmailAdapter:
 
     Args:
         door: where connections may go.
+        reporter_fields: what the mailbox may know of the reporter.
         mailbox_folder: maildir where answers arrive; None = no answers are read.
     """
 
@@ -77,9 +79,11 @@ class EmailAdapter:
         to: Correspondence,
         *,
         door: Door,
+        reporter_fields: Collection[str] = (),
         mailbox_folder: Path | None = None,
     ) -> None:
         self._profile = profile
+        self._allowed = reporter_fields
         self._door = door
         self._server = server
         self._to = to
@@ -104,6 +108,7 @@ class EmailAdapter:
 
     def create(self, ticket: Ticket) -> TicketReceipt:
         """Send the ticket's first mail, its photos attached as far as the server takes them."""
+        ticket = allowed_reporter(ticket, self._allowed)
         with self._connected() as smtp:
             photos = self._attachable(ticket, smtp)
             try:
@@ -157,7 +162,7 @@ class EmailAdapter:
 
     def preview(self, ticket: Ticket) -> str:
         """The mail, its codes masked and its photos named."""
-        mail = compose_ticket(ticket, self._to, photos=())
+        mail = compose_ticket(allowed_reporter(ticket, self._allowed), self._to, photos=())
         body = mail.get_body(preferencelist=("plain",))
         assert body is not None
         head = "\n".join(f"{name} : {mail[name]}" for name in ("From", "To", "Subject"))

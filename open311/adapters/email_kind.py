@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from open311.adapters.destination_settings import reporter_fields
 from open311.adapters.email_adapter import EmailAdapter, MailServer
 from open311.adapters.email_message import Correspondence
 from open311.adapters.profile import Filled, Profile, ProfileFaults, Setting
@@ -80,6 +81,7 @@ def _make(profile: Profile, destination: Destination, filled: Filled) -> EmailAd
         server,
         to,
         door=Door(destination.allowed_networks),
+        reporter_fields=reporter_fields(profile, filled),
         mailbox_folder=None if folder is None else Path(folder),
     )
 

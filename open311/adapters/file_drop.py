@@ -10,7 +10,7 @@ drop folder and the folders where the tool moves what it has read.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from open311.adapters.mapping import filled, mapped
 from open311.adapters.profile import Field, Profile, Template, UnmappedValue
 from open311.adapters.return_files import ReturnShape, read_returns
 from open311.adapters.transforms import Means, as_text, no_resolver
-from open311.adapters.vocabulary import ticket_values
+from open311.adapters.vocabulary import allowed_reporter, ticket_values
 from open311.domain.delivery import (
     Attachment,
     Capabilities,
@@ -71,9 +71,12 @@ class FileDrop:
 class FileDropAdapter:
     """One folder, here or far, as a business tool."""
 
-    def __init__(self, profile: Profile, drop: FileDrop, places: FilePlaces) -> None:
+    def __init__(
+        self, profile: Profile, places: FilePlaces, *, reporter_fields: Collection[str] = ()
+    ) -> None:
         self._profile = profile
-        self._drop = drop
+        self._drop: FileDrop = profile.engine
+        self._allowed = reporter_fields
         self._places = places
         self._means = Means(profile.tables, no_resolver)
 
@@ -108,7 +111,7 @@ class FileDropAdapter:
 
     def create(self, ticket: Ticket) -> TicketReceipt:
         """Write the photos, then the record, then the marker."""
-        values = ticket_values(ticket)
+        values = self._values(ticket)
         name, content = self._file(self._drop.create, values)
         with self._places.opened() as place:
             for at, photo in enumerate(self._taken(ticket), start=1):
@@ -121,7 +124,7 @@ class FileDropAdapter:
         """Write the file of a note."""
         del receipt
         assert self._drop.note is not None
-        values = ticket_values(ticket) | {"note.text": text, "note.key": key}
+        values = self._values(ticket) | {"note.text": text, "note.key": key}
         name, content = self._file(self._drop.note, values)
         with self._places.opened() as place:
             self._put(place, name, content)
@@ -153,7 +156,7 @@ class FileDropAdapter:
 
     def preview(self, ticket: Ticket) -> str:
         """The names and the record that would be written."""
-        values = ticket_values(ticket)
+        values = self._values(ticket)
         name, content = self._file(self._drop.create, values)
         photos = [
             f"{self._path(self._photo_name(values, photo, at))} ({len(photo.content)} octets)"
@@ -164,6 +167,9 @@ class FileDropAdapter:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    def _values(self, ticket: Ticket) -> dict[str, Any]:
+        return ticket_values(allowed_reporter(ticket, self._allowed))
 
     def _file(self, file: DroppedFile, values: dict[str, Any]) -> tuple[str, bytes]:
         try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from open311.adapters.destination_settings import reporter_fields
 from open311.adapters.file_drop import DroppedFile, FileDrop, FileDropAdapter
-from open311.adapters.file_places import FolderPlaces
+from open311.adapters.file_places import FilePlaces, FolderPlaces
 from open311.adapters.file_records import CsvShape, XmlShape
 from open311.adapters.profile import Filled, Profile, ProfileFaults, Setting, Template
 from open311.adapters.profile_fields import Known, read_fields, read_template
@@ -159,7 +160,7 @@ def _check_lookup(table: Table, drop: FileDrop) -> None:
 
 def _make_folder(profile: Profile, destination: Destination, filled: Filled) -> FileDropAdapter:
     del destination
-    return FileDropAdapter(profile, profile.engine, FolderPlaces(Path(filled.values["root"])))
+    return _adapter(profile, filled, FolderPlaces(Path(filled.values["root"])))
 
 
 def _make_sftp(profile: Profile, destination: Destination, filled: Filled) -> FileDropAdapter:
@@ -181,9 +182,11 @@ def _make_sftp(profile: Profile, destination: Destination, filled: Filled) -> Fi
         password=filled.get("password"),
         private_key=filled.get("private_key"),
     )
-    return FileDropAdapter(
-        profile, profile.engine, SftpPlaces(server, Door(destination.allowed_networks))
-    )
+    return _adapter(profile, filled, SftpPlaces(server, Door(destination.allowed_networks)))
+
+
+def _adapter(profile: Profile, filled: Filled, places: FilePlaces) -> FileDropAdapter:
+    return FileDropAdapter(profile, places, reporter_fields=reporter_fields(profile, filled))
 
 
 FOLDER = Kind(read=_read, make=_make_folder, settings=_FOLDER_SETTINGS)

@@ -81,11 +81,24 @@ def test_a_new_report_reaches_the_mailbox_with_all_that_an_agent_needs(
         for told in (
             "n° 12", "Dépôt sauvage", "12 rue de l’Église", "94250", "16/11/2026 à 10:30",
             "48.813000, 2.344400", "EPSG:2154", "Gravats", "passage « bloqué »",
-            "Deuxième ligne", "Ana Blé", "Prendre en charge", "Refuser", "Planifier",
+            "Deuxième ligne", "Prendre en charge", "Refuser", "Planifier",
         ):  # fmt: skip
             assert told in text, (kind, told)
     files = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
     assert files == {"12-1.jpg": photo(1).content, "12-2.jpg": photo(2).content}
+
+
+def test_the_reporter_is_named_only_where_the_destination_lets_it(
+    destination: Destination, server: MailServer
+) -> None:
+    make_adapter(destination).create(ticket())
+    told = changed(destination, reporter_fields="email, last_name")
+    make_adapter(told).create(ticket())
+    texts = [mail.get_body(("plain",)).get_content() for mail in server.mails]
+    assert "Blé" not in texts[0]
+    assert "a.b@example.org" not in texts[0]
+    assert "Blé, a.b@example.org" in texts[1]
+    assert "Ana" not in texts[1]
 
 
 def test_text_of_the_public_cannot_add_markup_or_headers(
@@ -109,7 +122,7 @@ def test_the_same_ticket_sent_twice_is_the_same_message(
 ) -> None:
     adapter.create(ticket())
     adapter.create(ticket())
-    adapter.comment(ticket(), adapter.create(ticket(key="s0123456789/13")), "note", "k1")
+    adapter.comment(ticket(), adapter.create(ticket(key="s0123456789-13")), "note", "k1")
     ids = [mail["Message-ID"] for mail in server.mails]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 3

@@ -100,12 +100,21 @@ def test_a_ticket_is_one_record_and_its_photos(place: tuple[Adapter, Path]) -> N
     assert content.endswith(b"\r\n")
     [row] = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";")
     assert row["NUMERO"] == "12"
-    assert row["CLE"] == "s0123456789/12"
+    assert row["CLE"] == "s0123456789-12"
     assert row["DATE"] == "16/11/2026 10:30"
     assert row["LATITUDE"] == "48,813000"
     assert row["LONGITUDE"] == "2,344400"
     assert row["DESCRIPTION"].endswith("\nDeuxième ligne.")
-    assert row["TELEPHONE"] == ""
+    assert (row["NOM"], row["COURRIEL"], row["TELEPHONE"]) == ("", "", "")
+
+
+def test_the_reporter_is_named_only_where_the_destination_lets_it(root: Path) -> None:
+    silent = folder_destination(root)
+    told = replace(silent, settings=silent.settings | {"reporter_fields": "last_name"})
+    shown = make_adapter(told).preview(ticket())
+    assert "Blé" in shown
+    assert "a.b@example.org" not in shown
+    assert "Blé" not in make_adapter(silent).preview(ticket())
 
 
 def test_a_step_done_twice_leaves_one_file(place: tuple[Adapter, Path]) -> None:
@@ -128,8 +137,8 @@ def test_a_lost_delivery_is_found_where_it_was_dropped_or_archived(
     found = adapter.lookup(ticket().key)
     assert found is not None
     assert found.ticket_id == "12"
-    assert adapter.lookup("s0123456789/1") is None
-    assert adapter.lookup("s0123456789/2") is None
+    assert adapter.lookup("s0123456789-1") is None
+    assert adapter.lookup("s0123456789-2") is None
 
 
 def test_a_half_written_file_is_not_the_ticket(place: tuple[Adapter, Path]) -> None:

@@ -15,7 +15,7 @@ PHOTOS = Path(__file__).parents[2] / "fixtures" / "photos"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 TICKET = Ticket(
-    key="s0123456789/12",
+    key="s0123456789-12",
     service_request_id="12",
     jurisdiction_id="gentilly.fr",
     service_code="proprete",
