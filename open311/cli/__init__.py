@@ -10,6 +10,7 @@ from open311.cli.teaching import TeachingGroup
 _COMMANDS = {
     "demo": "open311.cli.demo:demo",
     "serve": "open311.cli.serving:serve",
+    "worker": "open311.cli.workers:worker",
     "db": "open311.cli.database:db",
     "jurisdiction": "open311.cli.jurisdictions:jurisdiction",
     "key": "open311.cli.keys:key",

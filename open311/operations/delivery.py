@@ -48,6 +48,7 @@ class Desk:
     Attributes:
         worker: its name in leases, unique among all that run.
         clock: the time that all workers of this database share.
+        is_stopping: whether to take nothing more.
     """
 
     installation: Installation
@@ -55,6 +56,7 @@ class Desk:
     clock: Callable[[], datetime]
     pace: Pace = Pace()  # noqa: RUF009 - frozen
     chance: Chance = random.uniform
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adapter) -> bool:
@@ -69,6 +71,9 @@ def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adap
         )
     )
     if delivery is None:
+        return False
+    if desk.is_stopping():
+        database.write(lambda connection: deliveries.release(connection, delivery, desk.worker))
         return False
     dispatch(desk, side, destination, adapter, delivery)
     return True

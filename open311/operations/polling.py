@@ -149,7 +149,7 @@ def _read_feed(poll: Poll, cursor: str | None) -> int:
 def _take_page(poll: Poll, page: ChangePage, connection: Connection) -> int:
     taken = [poll.apply(connection, change) for change in page.changes]
     destinations.put_cursor(connection, poll.destination.name, page.cursor)
-    destinations.put_reason(connection, poll.destination.name, None)
+    destinations.put_fault(connection, poll.destination.name, None)
     return taken.count(Taken.DONE)
 
 
@@ -197,7 +197,7 @@ def _note_failure(poll: Poll, error: ToolError) -> None:
         if isinstance(error, ToolUnauthorized):
             destinations.pause(connection, name, message)
         else:
-            destinations.put_reason(connection, name, message)
+            destinations.put_fault(connection, name, message)
 
     poll.desk.installation.database.write(note)
     _log.warning("poll failed", destination=name, reason=message)

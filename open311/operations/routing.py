@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from open311.domain.delivery import DeliveryKind, DeliveryState
 from open311.operations.installation import Installation, Side
-from open311.storage import deliveries, outbox, requests
+from open311.storage import deliveries, hints, outbox, requests
 from open311.storage.delivery_records import DeliveryFilter, list_deliveries
 from open311.storage.outbox import OutboxEvent
 
@@ -32,6 +32,8 @@ def route_events(installation: Installation, *, now: datetime) -> int:
         for event in events:
             _route(connection, sides, event, server_id, now)
             outbox.mark_routed(connection, event.outbox_key)
+        if events:
+            hints.give_hint(connection)
         return len(events)
 
     return installation.database.write(route)

@@ -115,9 +115,18 @@ def resume(connection: Connection, destination: str) -> None:
     )
 
 
-def put_reason(connection: Connection, destination: str, reason: str | None) -> None:
-    """Note a fault that stops nobody (a poll that failed), or that it is over."""
-    _put(connection, destination, reason=reason)
+def put_fault(connection: Connection, destination: str, fault: str | None) -> None:
+    """Note what is wrong though nobody stopped it (a poll that failed), or that it is over.
+
+    The reason of a pause is not touched: that one waits for a person.
+    """
+    _ensure(connection, destination)
+    sql.execute(
+        connection,
+        "UPDATE destination_state SET reason = :fault WHERE destination = :d AND NOT paused "
+        "AND coalesce(reason, '') <> coalesce(:fault, '')",
+        {"d": destination, "fault": fault},
+    )
 
 
 def take_poll_turn(
@@ -144,9 +153,34 @@ def put_cursor(connection: Connection, destination: str, cursor: str) -> None:
     _put(connection, destination, cursor=cursor)
 
 
-def put_alert(connection: Connection, destination: str, text: str | None, now: datetime) -> None:
-    """Remember what was alerted and when; None when all is well again."""
-    _put(connection, destination, alerted=to_utc_text(now), alert_text=text)
+def take_alert(
+    connection: Connection, name: str, kinds: str | None, *, now: datetime, repeat: timedelta
+) -> bool:
+    """Be the one who tells people of a destination's troubles; False when nothing is to tell.
+
+    Args:
+        kinds: what is wrong, None for nothing: remembered, and never told.
+        repeat: the same troubles are told again after this long.
+    """
+    _ensure(connection, name)
+    changed = sql.execute(
+        connection,
+        "UPDATE destination_state SET alert_text = :kinds, alerted = :now WHERE destination = :d "
+        "AND (coalesce(alert_text, '') <> coalesce(:kinds, '') "
+        "OR alert_text IS NOT NULL AND (alerted IS NULL OR alerted <= :before))",
+        {
+            "d": name,
+            "kinds": kinds,
+            "now": to_utc_text(now),
+            "before": to_utc_text(now - repeat),
+        },
+    )
+    return changed == 1 and kinds is not None
+
+
+def forget_alert(connection: Connection, name: str) -> None:
+    """An alert reached nobody: let it be told again."""
+    _put(connection, name, alerted=None)
 
 
 def _put(connection: Connection, destination: str, **values: Any) -> None:
