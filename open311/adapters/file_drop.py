@@ -17,7 +17,7 @@ from typing import Any
 from open311.adapters.file_places import FilePlace, FilePlaces
 from open311.adapters.file_records import CsvShape, XmlShape, encoded_record
 from open311.adapters.mapping import filled, mapped
-from open311.adapters.profile import Field, Profile, Template, UnmappedValue
+from open311.adapters.profile import Field, Filled, Profile, Template, UnmappedValue
 from open311.adapters.return_files import ReturnShape, read_returns
 from open311.adapters.transforms import Means, as_text, no_resolver
 from open311.adapters.vocabulary import allowed_reporter, ticket_values
@@ -72,11 +72,17 @@ class FileDropAdapter:
     """One folder, here or far, as a business tool."""
 
     def __init__(
-        self, profile: Profile, places: FilePlaces, *, reporter_fields: Collection[str] = ()
+        self,
+        profile: Profile,
+        settings: Filled,
+        places: FilePlaces,
+        *,
+        reporter_fields: Collection[str] = (),
     ) -> None:
         self._profile = profile
         self._drop: FileDrop = profile.engine
         self._allowed = reporter_fields
+        self._settings = {f"settings.{name}": each for name, each in settings.values.items()}
         self._places = places
         self._means = Means(profile.tables, no_resolver)
 
@@ -104,7 +110,8 @@ class FileDropAdapter:
         that is looked up be made of these two only.
         """
         id_ = re.split(r"\D", key)[-1]
-        name = _safe_name(filled(self._drop.create.name, {"key": key, "service_request_id": id_}))
+        told = self._settings | {"key": key, "service_request_id": id_}
+        name = _safe_name(filled(self._drop.create.name, told))
         with self._places.opened() as place:
             found = any(place.exists(f"{folder}/{name}") for folder in self._kept_in())
         return TicketReceipt(id_) if found else None
@@ -169,7 +176,7 @@ class FileDropAdapter:
         """Nothing is kept open."""
 
     def _values(self, ticket: Ticket) -> dict[str, Any]:
-        return ticket_values(allowed_reporter(ticket, self._allowed))
+        return self._settings | ticket_values(allowed_reporter(ticket, self._allowed))
 
     def _file(self, file: DroppedFile, values: dict[str, Any]) -> tuple[str, bytes]:
         try:

@@ -150,7 +150,8 @@ def _check_lookup(table: Table, drop: FileDrop) -> None:
     """A name that must be found again is made of what survives: the key and the number."""
     if table.raw("idempotency") != Idempotency.LOOKUP:
         return
-    other = set(drop.create.name.names) - _LOOKED_UP
+    names = {name for name in drop.create.name.names if not name.startswith("settings.")}
+    other = names - _LOOKED_UP
     if other:
         table.fault(
             "create.name",
@@ -186,7 +187,9 @@ def _make_sftp(profile: Profile, destination: Destination, filled: Filled) -> Fi
 
 
 def _adapter(profile: Profile, filled: Filled, places: FilePlaces) -> FileDropAdapter:
-    return FileDropAdapter(profile, places, reporter_fields=reporter_fields(profile, filled))
+    return FileDropAdapter(
+        profile, filled, places, reporter_fields=reporter_fields(profile, filled)
+    )
 
 
 FOLDER = Kind(read=_read, make=_make_folder, settings=_FOLDER_SETTINGS)

@@ -13,6 +13,7 @@ from open311.adapters.file_kind import FOLDER, SFTP
 from open311.adapters.profile import Profile, ProfileFaults
 from open311.adapters.profile_file import Kind, shipped_profiles
 from open311.adapters.profile_file import read_profile as read_profile_of
+from open311.adapters.soap_kind import SOAP
 from open311.domain.delivery import Destination
 
 #: Entry points of this group are adapters in code (`AdapterFactory`), by profile name.
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Kind] = {
     "rest": rest.KIND,
     "sftp": SFTP,
     "smtp": SMTP,
+    "soap": SOAP,
 }
 
 
