@@ -69,28 +69,32 @@ const server = http.createServer((request, response) => {
   request.resume();
   response.writeHead(status, { "Content-Type": "text/html", "Retry-After": "7" }).end(body);
 });
+// An answer that must be lost is cut here, when the ticket exists already.
+function losingAnswers(request, response) {
+  for (const name of ["write", "end"]) {
+    const answer = response[name];
+    response[name] = (...rest) => {
+      if (behaviour !== "reset") return answer.apply(response, rest);
+      if (name === "end") behaviour = "";
+      request.socket.destroy();
+      return true;
+    };
+  }
+}
+
 server.listen(0, "127.0.0.1", () => {
-  const service = { DemandeService: { DemandePort: path.includes("awa") ? atal : example } };
   const listening = soap.listen(server, {
     path,
-    services: service,
+    services: { DemandeService: { DemandePort: path.includes("awa") ? atal : example } },
     xml: fs.readFileSync(wsdlFile, "utf8"),
+    // The library has put its own listener first only now.
+    callback: () => setImmediate(() => {
+      server.prependListener("request", losingAnswers);
+      console.log(String(server.address().port));
+    }),
   });
   listening.authorizeConnection = (request, response) => {
     response.statusCode = request.headers.authorization === expected ? 200 : 401;
     return response.statusCode === 200;
   };
-  // An answer that must be lost is cut here, when the ticket exists already.
-  server.prependListener("request", (request, response) => {
-    for (const name of ["write", "end"]) {
-      const answer = response[name];
-      response[name] = (...rest) => {
-        if (behaviour !== "reset") return answer.apply(response, rest);
-        if (name === "end") behaviour = "";
-        request.socket.destroy();
-        return true;
-      };
-    }
-  });
-  console.log(String(server.address().port));
 });
