@@ -23,7 +23,7 @@ made := $(VENV)/made-by-$(subst /,_,$(PYTHON))
 installed := $(VENV)/installed
 installed_for_tests := $(VENV)/installed-for-tests
 
-.PHONY: help venv venv-test demo test bench prove-durability prove-conformance lint openapi clean
+.PHONY: help venv venv-test demo test bench prove-durability prove-delivery prove-conformance lint openapi clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,9 @@ bench: $(installed_for_tests)  ## run the benchmarks (SIZE=100000 requests)
 
 prove-durability: $(installed_for_tests)  ## kill the server and cut its power under load: nothing may be lost
 	@exec $(run) tests.durability.prove $(ARGS)
+
+prove-delivery: $(installed_for_tests)  ## deliver to a failing tool while workers are killed: once each, or flagged
+	@exec $(run) tests.delivery.prove $(ARGS)
 
 prove-conformance: $(installed_for_tests)  ## show that the conformance suite catches every broken server
 	@exec $(run) open311_conformance.proving $(ARGS)

@@ -120,8 +120,9 @@ def verdict_on(
         case OutcomeUnknown() if not is_repeatable(kind, idempotency):
             verdict = _failed("unknown", wait, DeliveryState.UNKNOWN, arrived_now=True)
         case _:  # even a ticket that is stale twice tells nothing for certain
-            settled = max(wait, timedelta(seconds=pace.settle_s))
-            verdict = _failed("unknown", settled, arrived_now=True)
+            looked_for = idempotency is Idempotency.LOOKUP
+            least = timedelta(seconds=pace.settle_s if looked_for else 0)
+            verdict = _failed("unknown", max(wait, least), arrived_now=True)
     return replace(verdict, message=error.message, exchange=error.exchange)
 
 
