@@ -38,7 +38,7 @@ def failure_of(reply: Reply, words: str, *, safe: bool) -> ToolError:
     message = f"HTTP {status} : {words}" if words else f"HTTP {status}"
     if status in _ACCOUNT:
         return ToolUnauthorized(f"Compte refusé. {message}", exchange=reply.exchange)
-    if 300 <= status < 400:
+    if 301 <= status < 400:
         where = reply.headers.get("Location", "?")
         return ToolUnauthorized(
             f"L'outil renvoie ailleurs ({where[:200]}) : adresse ou compte à revoir. {message}",
@@ -48,7 +48,7 @@ def failure_of(reply: Reply, words: str, *, safe: bool) -> ToolError:
         return ToolBusy(message, retry_after_s=retry_after(reply), exchange=reply.exchange)
     if status == 412:
         return TicketStale(message, exchange=reply.exchange)
-    if 400 <= status < 500:
+    if status == 300 or 400 <= status < 500:
         return ToolRefused(message, exchange=reply.exchange)
     return OutcomeUnknown(message, exchange=reply.exchange)
 

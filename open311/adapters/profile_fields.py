@@ -189,6 +189,7 @@ _SHAPES: dict[str, _Shape] = {
     "truncate": _Shape("un nombre de caractères", _whole(1, 1_000_000)),
     "strip_html": _Shape(),
     "html_escape": _Shape(),
+    "html_breaks": _Shape(),
     "upper": _Shape(),
     "lower": _Shape(),
     "text": _Shape(),

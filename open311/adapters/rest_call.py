@@ -19,11 +19,18 @@ Pairs = Sequence[tuple[str, Any]]
 
 
 def request_of(
-    call: Call, values: Values, means: Means, *, base_url: str, extra: Pairs = ()
+    call: Call,
+    values: Values,
+    means: Means,
+    *,
+    base_url: str,
+    transport: Sequence[Field] = (),
+    extra: Pairs = (),
 ) -> Request:
     """The request of a call, before it is signed.
 
     Args:
+        transport: headers of every call; those of the call itself replace them.
         extra: more pairs for the body (photos inside a create).
 
     Raises:
@@ -31,7 +38,8 @@ def request_of(
     """
     request = Request(call.method, _url(call, values, base_url))
     request.params = [(to, as_text(value)) for to, value in _flat(call.query, values, means)]
-    request.headers = {to: as_text(value) for to, value in mapped(call.headers, values, means)}
+    headers = (*transport, *call.headers)
+    request.headers = {to: as_text(value) for to, value in mapped(headers, values, means)}
     pairs = [*mapped(call.fields, values, means), *extra]
     _BODIES[call.body](request, pairs, values)
     return request
@@ -97,6 +105,7 @@ def _form(request: Request, pairs: Pairs, _: Values) -> None:
 
 
 def _multipart(request: Request, pairs: Pairs, values: Values) -> None:
+    request.headers.pop("Content-Type", None)  # it carries the boundary, known later
     request.files = [(to, _part(item, values)) for to, value in pairs for item in _listed(value)]
 
 

@@ -132,10 +132,14 @@ class Caller:
 
     def unsigned(self, call: Call, values: Values, means: Means, extra: Pairs = ()) -> Request:
         """The request of a call with the headers of the transport."""
-        request = request_of(call, values, means, base_url=self.base_url, extra=extra)
-        for name, value in mapped(self.blocks.headers, values, means):
-            request.headers.setdefault(name, as_text(value))
-        return request
+        return request_of(
+            call,
+            values,
+            means,
+            base_url=self.base_url,
+            transport=self.blocks.headers,
+            extra=extra,
+        )
 
     def _login(self, call: Call) -> dict[str, str]:
         """Make the login call; what it keeps.

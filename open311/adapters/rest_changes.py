@@ -107,6 +107,7 @@ class ChangeReader:
             "page.size": size,
             "page.number": page + 1,
             "page.offset": page * size,
+            "page.last": (page + 1) * size - 1,
         }
         return self._caller.perform(operation, values, safe=True)
 

@@ -30,7 +30,7 @@ from open311.adapters.wire import Limits
 from open311.domain.checked_table import Table
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_CURSOR_NAMES = frozenset({"cursor", "page.size", "page.number", "page.offset"})
+_CURSOR_NAMES = frozenset({"cursor", "page.size", "page.number", "page.offset", "page.last"})
 
 #: What each operation may name beside settings, and whether that includes the ticket.
 _NAMES: Mapping[str, tuple[bool, frozenset[str]]] = {

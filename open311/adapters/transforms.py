@@ -151,6 +151,7 @@ _ON_ONE: dict[str, Callable[[Any, Transform], Any]] = {
     "truncate": _truncate,
     "strip_html": _strip_html,
     "html_escape": lambda value, _: html.escape(as_text(value)),
+    "html_breaks": lambda value, _: as_text(value).replace("\n", "<br>"),
     "upper": lambda value, _: as_text(value).upper(),
     "lower": lambda value, _: as_text(value).lower(),
     "text": lambda value, _: as_text(value),
