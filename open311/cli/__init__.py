@@ -15,6 +15,8 @@ _COMMANDS = {
     "jurisdiction": "open311.cli.jurisdictions:jurisdiction",
     "key": "open311.cli.keys:key",
     "request": "open311.cli.requests:request",
+    "delivery": "open311.cli.deliveries:delivery",
+    "destination": "open311.cli.destinations:destination",
     "import": "open311.cli.transfer:import_",
     "export": "open311.cli.transfer:export",
     "backup": "open311.cli.backup:backup",

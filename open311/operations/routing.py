@@ -66,6 +66,7 @@ def _route(
                 payload=payload,
                 idempotency_key=f"{key}{suffix}",
                 now=now,
+                may_have_arrived=bool(event.payload.get("may_have_arrived")),
             )
 
 

@@ -112,6 +112,18 @@ def find_jurisdiction(
     return None if found is None else (decoded(found[0]), from_stored(found[1]))
 
 
+def destination_names(connection: Connection) -> dict[str, set[str]]:
+    """The names of every jurisdiction's destinations."""
+    found = sql.rows(
+        connection,
+        "SELECT jurisdiction_id, document FROM jurisdiction WHERE environment = 'production'",
+    )
+    return {
+        id_: {each["name"] for each in decoded(document).get("destinations", ())}
+        for id_, document in found
+    }
+
+
 def put_jurisdiction(
     connection: Connection, jurisdiction_id: str, document: Mapping[str, Any], changeset: datetime
 ) -> None:

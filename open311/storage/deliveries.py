@@ -91,8 +91,13 @@ def insert_delivery(
     payload: Mapping[str, Any],
     idempotency_key: str,
     now: datetime,
+    may_have_arrived: bool = False,
 ) -> None:
-    """Add one step; the same step again is the same as once."""
+    """Add one step; the same step again is the same as once.
+
+    Args:
+        may_have_arrived: an earlier life of this database may have sent it (a restore).
+    """
     row: dict[str, Any] = dict.fromkeys(_COLUMNS) | {
         "destination": destination,
         "jurisdiction_key": scope.jurisdiction_key,
@@ -103,6 +108,7 @@ def insert_delivery(
         "state": str(DeliveryState.PENDING),
         "attempts": 0,
         "not_before": to_utc_text(now),
+        "sent_datetime": to_utc_text(now) if may_have_arrived else None,
         "created_datetime": to_utc_text(now),
     }
     sql.execute(connection, _INSERT, row)

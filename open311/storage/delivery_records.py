@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from open311.domain.delivery import DeliveryState, Exchange
 from open311.storage import sql
 from open311.storage.database import Database
 from open311.storage.deliveries import SELECT, StoredDelivery, delivery_of
+from open311.storage.requests import decoded
 from open311.storage.types import from_stored, to_utc_text
 
 _MAX_TEXT = 20_000
@@ -38,6 +40,7 @@ class DeliveryFilter:
     created_before: datetime | None = None
     created_since: datetime | None = None
     request_key: int | None = None
+    delivery_key: int | None = None
     limit: int = 100
 
 
@@ -224,14 +227,23 @@ def forget_attempts_before(connection: Connection, moment: datetime) -> int:
     )
 
 
-def all_may_have_arrived(connection: Connection, now: datetime) -> int:
-    """After a restore: what waits may have been sent by the database that was lost."""
-    return sql.execute(
+def all_may_have_arrived(connection: Connection, now: datetime) -> None:
+    """After a restore: what waits may have been sent already from the database that was lost."""
+    sql.execute(
         connection,
         "UPDATE delivery SET sent_datetime = :now "
         "WHERE state IN ('pending', 'leased') AND sent_datetime IS NULL",
         {"now": to_utc_text(now)},
     )
+    for key, payload in sql.rows(
+        connection, "SELECT outbox_key, payload FROM outbox WHERE state = 'pending'"
+    ):
+        marked = json.dumps({**decoded(payload), "may_have_arrived": True}, ensure_ascii=False)
+        sql.execute(
+            connection,
+            "UPDATE outbox SET payload = :payload WHERE outbox_key = :key",
+            {"payload": marked, "key": key},
+        )
 
 
 def _where(wanted: DeliveryFilter) -> tuple[str, Mapping[str, Any]]:
@@ -241,6 +253,7 @@ def _where(wanted: DeliveryFilter) -> tuple[str, Mapping[str, Any]]:
         "created_datetime < :before": wanted.created_before and to_utc_text(wanted.created_before),
         "created_datetime >= :since": wanted.created_since and to_utc_text(wanted.created_since),
         "request_key = :request_key": wanted.request_key,
+        "delivery_key = :delivery_key": wanted.delivery_key,
     }
     asked = {test: value for test, value in tests.items() if value is not None}
     names = (test.rpartition(":")[2] for test in asked)
