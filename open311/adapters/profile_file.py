@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from open311.adapters.contract import Adapter
+from open311.adapters.hook_schemes import HOOK_SETTINGS
 from open311.adapters.profile import (
     AttachmentMode,
     AttachmentRules,
@@ -58,6 +59,7 @@ COMMON_SETTINGS: Mapping[str, Setting] = {
         "ce qui peut partir du déclarant, séparé par des virgules",
         pattern=r"|(email|first_name|last_name|phone)(, ?(email|first_name|last_name|phone))*",
     ),
+    **HOOK_SETTINGS,
 }
 
 

@@ -10,10 +10,11 @@ from open311.adapters.contract import Adapter, AdapterFactory
 from open311.adapters.destination_settings import fill_settings
 from open311.adapters.email_kind import SMTP
 from open311.adapters.file_kind import FOLDER, SFTP
-from open311.adapters.profile import Profile, ProfileFaults
+from open311.adapters.profile import Filled, Profile, ProfileFaults
 from open311.adapters.profile_file import Kind, shipped_profiles
 from open311.adapters.profile_file import read_profile as read_profile_of
 from open311.adapters.soap_kind import SOAP
+from open311.adapters.webhook import WEBHOOK
 from open311.domain.delivery import Destination
 
 #: Entry points of this group are adapters in code (`AdapterFactory`), by profile name.
@@ -26,6 +27,7 @@ KINDS: Mapping[str, Kind] = {
     "sftp": SFTP,
     "smtp": SMTP,
     "soap": SOAP,
+    "webhook": WEBHOOK,
 }
 
 
@@ -50,6 +52,17 @@ def make_adapter(destination: Destination) -> Adapter:
     profile = read_profile(destination.profile)
     kind = KINDS[profile.kind]
     return kind.make(profile, destination, fill_settings(profile, kind, destination))
+
+
+def settings_of(destination: Destination) -> tuple[Profile, Filled]:
+    """The profile of a destination and its settings, for the doors of the way back.
+
+    Raises:
+        ProfileFaults: its profile, its settings or its secrets cannot stand, or it is
+            an adapter in code, which has no profile.
+    """
+    profile = read_profile(destination.profile)
+    return profile, fill_settings(profile, KINDS[profile.kind], destination)
 
 
 def coded_adapters() -> dict[str, AdapterFactory]:
