@@ -32,8 +32,9 @@ from open311.operations.draft_rules import (
     check_place,
 )
 from open311.operations.installation import Side
+from open311.operations.origins import arrived_before
 from open311.operations.publishing import publish_document
-from open311.storage import receipts, requests, updates
+from open311.storage import origins, receipts, requests, updates
 from open311.storage.catalogue import StoredKey
 from open311.storage.sql import pipelined
 
@@ -113,27 +114,38 @@ def post_service_request(
     claims: tuple[Claim, ...],
     public_url: str,
     now: datetime,
+    hops: tuple[str, ...] = (),
 ) -> Receipt:
     """Write request, history, documents, counter, outbox and claims; give the receipt.
 
     A claim that an earlier POST of the same key holds gives that POST's receipt again.
 
+    Args:
+        hops: the servers that passed the request on to us, oldest first; a request that
+            came another way before gives its own receipt.
+
     Raises:
         KeyReused: the Idempotency-Key came with another body before.
+        InvalidRequest: the request has been here: it goes round.
     """
     for claim in claims:
         answered = _answered(connection, key, claim, now)
         if answered is not None:
             return answered
+    if hops:
+        known = arrived_before(connection, side, hops, now=now, public_url=public_url)
+        if known is not None:
+            receipt = Receipt(service_request_id=known)
+            _keep(connection, key, claims, side.scope.request_key(known), receipt)
+            return receipt
     id_ = requests.next_service_request_id(connection)
     stored = _stored_request(id_, side, accepted, photos, key, now)
     with pipelined(connection):
         _write(connection, side, stored, accepted, key, public_url=public_url)
         receipt = _receipt(connection, side, stored, accepted, now)
-        request_key = side.scope.request_key(id_)
-        for claim in claims:
-            answer = asdict(receipt)
-            receipts.put_receipt(connection, key.api_key_id, claim.claim, request_key, answer)
+        _keep(connection, key, claims, side.scope.request_key(id_), receipt)
+    if hops:
+        origins.put_origin(connection, side.scope.request_key(id_), hops)
     return receipt
 
 
@@ -164,6 +176,18 @@ def fingerprint_of(side: Side, draft: RequestDraft) -> str:
     asked["photos"] = [hashlib.sha256(content).hexdigest() for content in draft.photos]
     asked["jurisdiction_key"] = side.scope.jurisdiction_key
     return hashlib.sha256(repr(sorted(asked.items())).encode(errors="replace")).hexdigest()
+
+
+def _keep(
+    connection: Connection,
+    key: StoredKey,
+    claims: tuple[Claim, ...],
+    request_key: int,
+    receipt: Receipt,
+) -> None:
+    """Remember the receipt beside every claim of its POST."""
+    for claim in claims:
+        receipts.put_receipt(connection, key.api_key_id, claim.claim, request_key, asdict(receipt))
 
 
 def _service_of(side: Side, draft: RequestDraft) -> Service:

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from open311.domain.delivery import DeliveryKind, DeliveryState
+from open311.domain.hops import passed
 from open311.operations.installation import Installation, Side
-from open311.storage import deliveries, hints, outbox, requests
+from open311.storage import deliveries, hints, origins, outbox, requests
 from open311.storage.delivery_records import DeliveryFilter, list_deliveries
 from open311.storage.outbox import OutboxEvent
 
@@ -77,8 +78,11 @@ def _hearers(connection: Connection, side: Side, event: OutboxEvent) -> Iterator
     if stored is None:
         return
     if event.kind is DeliveryKind.CREATE:
+        hops = origins.hops_of(connection, scope.request_key(id_))
         for destination in side.jurisdiction.destinations_for(stored.request.service_code):
-            yield destination.name
+            # What came from a server, or through it, does not go back there.
+            if not passed(destination.settings.get("peer_id"), hops):
+                yield destination.name
         return
     wanted = DeliveryFilter(request_key=scope.request_key(id_), limit=1000)
     for delivery in list_deliveries(connection, wanted):

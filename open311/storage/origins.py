@@ -49,3 +49,10 @@ def hops_of(connection: Connection, request_key: int) -> tuple[str, ...]:
         {"key": request_key},
     )
     return () if found is None else tuple(decoded(found[0]))
+
+
+def own_server_id(connection: Connection) -> str:
+    """This server's id among all servers, made once by the migration."""
+    found = sql.first(connection, "SELECT server_id FROM installation")
+    assert found is not None, "the installation row is made by the first migration"
+    return str(found[0])

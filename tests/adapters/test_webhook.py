@@ -42,7 +42,7 @@ class Receiver:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     class Door(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             Webhook(SECRET).verify(body, headers)

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 
 from open311.domain.errors import InvalidRequest
+from open311.domain.hops import ORIGIN_HEADER, read_hops
 from open311.domain.request import Kind, Photo, Reporter, RequestDraft
 from open311.formats import answers
 from open311.formats.fields import Fields
@@ -63,6 +64,7 @@ def post_request() -> Response:
     side = side_of(fields)
     key = key_for(side, fields, "create")
     idempotency_key = _idempotency_key()
+    hops = read_hops(request.headers.get(ORIGIN_HEADER))
     accepted = _accepted(side, fields)
     claims = _claims(side, key, accepted, idempotency_key)
     # All are good before the first is kept: a refused POST leaves nothing behind.
@@ -75,6 +77,7 @@ def post_request() -> Response:
             photos=photos,
             key=key,
             claims=claims,
+            hops=hops,
             public_url=here.public_url,
             now=here.now(),
         )
