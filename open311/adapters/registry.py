@@ -10,6 +10,7 @@ from open311.adapters.contract import Adapter, AdapterFactory
 from open311.adapters.destination_settings import fill_settings
 from open311.adapters.email_kind import SMTP
 from open311.adapters.file_kind import FOLDER, SFTP
+from open311.adapters.georeport import GEOREPORT
 from open311.adapters.profile import Filled, Profile, ProfileFaults
 from open311.adapters.profile_file import Kind, shipped_profiles
 from open311.adapters.profile_file import read_profile as read_profile_of
@@ -23,6 +24,7 @@ GROUP = "open311.adapters"
 #: The engines: one line each.
 KINDS: Mapping[str, Kind] = {
     "folder": FOLDER,
+    "georeport": GEOREPORT,
     "rest": rest.KIND,
     "sftp": SFTP,
     "smtp": SMTP,
