@@ -13,8 +13,13 @@ from open311.domain.checked_table import suggestion
 from open311.domain.delivery import Destination
 
 
-def fill_settings(profile: Profile, kind: Kind, destination: Destination) -> Filled:
+def fill_settings(
+    profile: Profile, kind: Kind, destination: Destination, *, rehearsal: bool = False
+) -> Filled:
     """Every setting of a destination with its value, secrets read from where they are.
+
+    Args:
+        rehearsal: secrets are not read: placeholders stand for them.
 
     Raises:
         ProfileFaults: what is missing, unknown, ill-formed or unreadable, all at once.
@@ -23,7 +28,10 @@ def fill_settings(profile: Profile, kind: Kind, destination: Destination) -> Fil
     faults: list[str] = []
     values = {name: each.default for name, each in declared.items() if each.default is not None}
     values |= _plain(destination.settings, declared, faults)
-    secrets = _secrets(destination.secrets, declared, faults)
+    if rehearsal:
+        secrets = {name: f"secret:{name}" for name, each in declared.items() if each.secret}
+    else:
+        secrets = _secrets(destination.secrets, declared, faults)
     values |= secrets
     for name, setting in declared.items():
         if setting.required and not values.get(name):

@@ -97,7 +97,10 @@ def _content(source: str, depth: int = 0) -> dict[str, Any]:
         )
     if parent.endswith(".toml"):
         parent = str(Path(source).parent / parent)
-    return _merged(_content(parent, depth + 1), content)
+    below = _content(parent, depth + 1)
+    if "tried" in content:
+        below.pop("tried", None)  # what was shown of the one is not shown of the other
+    return _merged(below, content)
 
 
 def _toml(source: str) -> dict[str, Any]:

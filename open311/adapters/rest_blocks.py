@@ -132,10 +132,17 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """A code of ours to an id of the tool: asked once, remembered for `cache_s` seconds."""
+    """A code of ours to an id of the tool: asked once, remembered for `cache_s` seconds.
+
+    Attributes:
+        items, match: when the tool lists everything: the list, and what must equal the
+            code in the item whose `value` is taken.
+    """
 
     call: Call
     value: Pick
+    items: str | None = None
+    match: Pick | None = None
     cache_s: int = 3600
 
 

@@ -14,7 +14,7 @@ from open311.adapters.outcomes import failure_of, short, unreadable
 from open311.adapters.profile import Filled, Profile, UnmappedValue
 from open311.adapters.rest_answers import AnswerReader
 from open311.adapters.rest_auth import Signer
-from open311.adapters.rest_blocks import Call, Operation, RestBlocks
+from open311.adapters.rest_blocks import Call, Operation, Resolve, RestBlocks
 from open311.adapters.rest_call import Pairs, request_of
 from open311.adapters.transforms import Means, as_text, is_empty
 from open311.adapters.vocabulary import Values
@@ -218,15 +218,24 @@ class Caller:
         values = {**self.settings, "code": code}
         answered = self._run(look_up.call, values, safe=True)
         try:
-            found = self.reader.value(
-                look_up.value, answered.node, answered.reply, values, self.means
-            )
+            found = self._looked_up(look_up, answered, code)
         except ValueError as error:
             raise unreadable(answered.reply, str(error), safe=True) from error
         if is_empty(found):
             raise UnmappedValue(f"L'outil ne connaît pas « {code} » (recherche « {name} »).")
         self._resolved[name, code] = (as_text(found), time.monotonic() + look_up.cache_s)
         return as_text(found)
+
+    def _looked_up(self, look_up: Resolve, answered: Answered, code: str) -> Any:
+        """The value of the item that matches the code, None when there is none."""
+        reply, values = answered.reply, answered.values
+        for item in self.reader.items(look_up.items, answered.node):
+            if look_up.match is not None:
+                match = self.reader.value(look_up.match, item, reply, values, self.means)
+                if as_text(match) != code:
+                    continue
+            return self.reader.value(look_up.value, item, reply, values, self.means)
+        return None
 
 
 def _is_success(call: Call, reply: Reply) -> bool:

@@ -157,8 +157,15 @@ def _resolve(table: Table, reader: _Reader) -> Resolve:
     value = reader.pick(table, "value", known)
     if value is None:
         table.fault("value", "clé obligatoire, absente.")
+    made = Resolve(
+        call,
+        value or Pick(),
+        items=reader.expression(table, "items"),
+        match=reader.pick(table, "match", known),
+        cache_s=3600 if cache_s is None else cache_s,
+    )
     table.close()
-    return Resolve(call, value or Pick(), 3600 if cache_s is None else cache_s)
+    return made
 
 
 class _Reader:

@@ -17,6 +17,7 @@ _COMMANDS = {
     "request": "open311.cli.requests:request",
     "delivery": "open311.cli.deliveries:delivery",
     "destination": "open311.cli.destinations:destination",
+    "adapter": "open311.cli.adapters:adapter",
     "import": "open311.cli.transfer:import_",
     "export": "open311.cli.transfer:export",
     "backup": "open311.cli.backup:backup",

@@ -32,13 +32,19 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = No
 
 @contextlib.contextmanager
 def served(
-    command: Sequence[str], *, cwd: Path, url: str, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    url: str,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server process, from its first answer at `url` to its end."""
-    log = (cwd / "server.log").open("wb")
-    process = subprocess.Popen(command, cwd=cwd, env=env, stdout=log, stderr=log)
+    log = log or cwd / "server.log"
+    with log.open("wb") as told:
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=told, stderr=told)
     try:
-        _await(process, url, cwd / "server.log")
+        _await(process, url, log)
         yield process
     finally:
         process.terminate()
@@ -47,7 +53,6 @@ def served(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10)
-        log.close()
 
 
 def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
