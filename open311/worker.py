@@ -84,7 +84,7 @@ class Lane(threading.Thread):
         super().__init__(name=f"lane {name}", daemon=True)
         self.post = post
         holder = f"{desk.worker}-{post.version}/{name}"  # no two lanes hold leases under one name
-        self.desk = replace(desk, worker=holder, is_stopping=self.is_stopping)
+        self.desk = replace(desk, worker=holder, version=post.version, is_stopping=self.is_stopping)
         self.busy_since: float | None = None
         self._make = make
         self._look_s = look_s
@@ -115,6 +115,7 @@ class Lane(threading.Thread):
             except Exception as error:  # noqa: BLE001 - the lane must outlive any surprise
                 _log.error("lane failed", destination=self.name, exc_info=error)
                 self._stopping.wait(_RETRY_S)
+        self.desk.installation.database.leave_thread()
 
     def _serve(self) -> None:
         adapter = self._adapter()

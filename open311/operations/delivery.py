@@ -31,7 +31,7 @@ from open311.operations.installation import Installation, Side
 from open311.operations.parcels import Parcel, Withdrawn, pack
 from open311.operations.sending import repeat_or_look, send
 from open311.operations.verdicts import Circuit, Verdict, is_repeatable, verdict_on
-from open311.storage import deliveries, destinations, tickets
+from open311.storage import catalogue, deliveries, destinations, tickets
 from open311.storage.deliveries import StoredDelivery
 from open311.storage.delivery_records import Attempt, insert_attempt
 
@@ -48,6 +48,8 @@ class Desk:
     Attributes:
         worker: its name in leases, unique among all that run.
         clock: the time that all workers of this database share.
+        version: configuration that the adapter was made from; under another one nothing
+            is taken (a delivery replayed after a correction must meet the correction).
         is_stopping: whether to take nothing more.
     """
 
@@ -56,6 +58,7 @@ class Desk:
     clock: Callable[[], datetime]
     pace: Pace = Pace()  # noqa: RUF009 - frozen
     chance: Chance = random.uniform
+    version: int | None = None
     is_stopping: Callable[[], bool] = lambda: False
 
 
@@ -65,11 +68,7 @@ def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adap
     now = desk.clock()
     if not deliveries.has_due(database, destination.name, now, pace.lease_s):
         return False
-    delivery = database.write(
-        lambda connection: deliveries.claim(
-            connection, destination.name, desk.worker, now=now, lease_s=pace.lease_s
-        )
-    )
+    delivery = database.write(lambda connection: _claim(connection, desk, destination.name, now))
     if delivery is None:
         return False
     if desk.is_stopping():
@@ -77,6 +76,15 @@ def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adap
         return False
     dispatch(desk, side, destination, adapter, delivery)
     return True
+
+
+def _claim(
+    connection: Connection, desk: Desk, destination: str, now: datetime
+) -> StoredDelivery | None:
+    if desk.version not in (None, catalogue.version_within(connection)):
+        return None
+    lease_s = desk.pace.lease_s
+    return deliveries.claim(connection, destination, desk.worker, now=now, lease_s=lease_s)
 
 
 def dispatch(

@@ -59,6 +59,12 @@ def configuration_version(database: Database) -> int:
     return int(found[0]) if found else 0
 
 
+def version_within(connection: Connection) -> int:
+    """The same, as this transaction sees it."""
+    found = sql.first(connection, "SELECT configuration_version FROM installation")
+    return int(found[0]) if found else 0
+
+
 def cursor_epoch(database: Database) -> int:
     """The number that rises with each restore."""
     found = database.first("SELECT cursor_epoch FROM installation")

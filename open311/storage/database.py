@@ -124,6 +124,10 @@ class Database:
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
 
+    def leave_thread(self) -> None:
+        """Let go of the connection that this thread reads on: for a thread that ends."""
+        self._drop_held()
+
     def close(self) -> None:
         """Let go of every connection."""
         self._drop_held()

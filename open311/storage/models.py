@@ -307,6 +307,6 @@ class OutboxRow(Base):
     request_key: Mapped[int] = mapped_column(Key, ForeignKey(_REQUEST))
     kind: Mapped[str] = mapped_column(String(10), comment="create, photo, comment or status")
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
-    state: Mapped[str] = mapped_column(String(10), comment="pending, then routed")
+    state: Mapped[str] = mapped_column(String(10), comment="pending until a worker takes it")
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
     created_datetime: Mapped[datetime] = mapped_column(UtcDateTime)

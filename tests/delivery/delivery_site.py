@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import subprocess
@@ -13,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from open311.config.jurisdiction_file import read_jurisdiction_file
 from open311.config.settings import Settings
@@ -53,7 +50,6 @@ class DeliverySite:
     def __init__(
         self, url: str, folder: Path, peer_url: str, grades: tuple[str, ...] = GRADES
     ) -> None:
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
         self.url, self.folder = url, folder
         opened = GroupCommitDatabase if url.startswith("sqlite") else Database
         self.database = opened(url)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -29,6 +30,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import structlog
 
 from tests.delivery.delivery_site import DeliverySite, Workers, await_, workers_on
 from tests.delivery.toxic_peer import ToxicPeer
@@ -183,6 +186,7 @@ def _complaints(log: Path) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run both engines, say how each went, and return the exit status."""
     options = _parser().parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     started, found = time.monotonic(), {}
     seed = options.seed if options.seed is not None else random.randrange(10**6)
     _say(f"seed {seed}")
