@@ -226,7 +226,7 @@ class RestAdapter:
 
     def _items(self, operation: Operation, answered: Answered) -> list[Any]:
         try:
-            return self._caller.reader.items(operation.items, answered.node)
+            return self._caller.reader.listed(operation.items, answered.node)
         except ValueError as error:
             raise unreadable(answered.reply, str(error), safe=True) from error
 

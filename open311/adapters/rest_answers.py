@@ -107,6 +107,19 @@ class AnswerReader:
             return []
         return found if isinstance(found, list) else [found]
 
+    def listed(self, expression: str | None, node: Any) -> list[Any]:
+        """As `items`, where an answer without any list is no answer.
+
+        An empty body, or a document of another shape, must not pass for "there is none".
+
+        Raises:
+            ValueError: there is no list.
+        """
+        found = self.items(expression, node)
+        if node is None or (expression and not self.xml and self.find(expression, node) != found):
+            raise ValueError("la liste attendue n'y est pas")
+        return found
+
     def value(self, pick: Pick, node: Any, reply: Reply, values: Values, means: Means) -> Any:
         """The value of a pick, None when it is not there.
 

@@ -229,7 +229,10 @@ class Caller:
     def _looked_up(self, look_up: Resolve, answered: Answered, code: str) -> Any:
         """The value of the item that matches the code, None when there is none."""
         reply, values = answered.reply, answered.values
-        for item in self.reader.items(look_up.items, answered.node):
+        items = [answered.node]
+        if look_up.items is not None:
+            items = self.reader.listed(look_up.items, answered.node)
+        for item in items:
             if look_up.match is not None:
                 match = self.reader.value(look_up.match, item, reply, values, self.means)
                 if as_text(match) != code:

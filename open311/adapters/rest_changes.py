@@ -21,6 +21,10 @@ from open311.adapters.rest_caller import Answered, Caller
 from open311.domain.delivery import ChangePage, TicketChange, ToolRefused
 
 
+#: More than two clocks are ever apart.
+_CLOCKS_APART = timedelta(days=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """Where a poll stands.
@@ -89,9 +93,13 @@ class ChangeReader:
         return replace(at, bound=at.high - timedelta(seconds=self._watermark.overlap_s))
 
     def _beginning(self, operation: Operation) -> Cursor:
-        """Now, as the tool's clock has it; or the end of the list."""
+        """Now, as the tool's clock has it; or the end of the list.
+
+        A tool that does not tell the time is asked for a day more, whatever our clocks:
+        changes of tickets that are not ours, or already known, do no harm.
+        """
         answered = self._ask(operation, datetime.now(UTC), 0)
-        now = server_time(answered.reply) or datetime.now(UTC)
+        now = server_time(answered.reply) or datetime.now(UTC) - _CLOCKS_APART
         if self._watermark.by == "time":
             return Cursor(now)
         try:

@@ -431,7 +431,8 @@ class HttpContract(ContractFixtures):
             pytest.skip("this tool has no look-up")
         ticket = a_ticket()
         adapter.create(ticket)
-        faults = (cut_before, truncated, html, status(500), status(502), status(429))
+        empty = (status(200), status(200, b"{}"), status(200, b"null"), status(200, b"<a/>"))
+        faults = (cut_before, truncated, html, status(500), status(502), status(429), *empty)
         for fault in faults:
             proxy.fail(fault, at=tool.lookup)
             with pytest.raises((ToolUnreachable, ToolBusy)):
