@@ -20,7 +20,6 @@ from open311.adapters.rest_blocks import Operation, Picks, RestBlocks
 from open311.adapters.rest_caller import Answered, Caller
 from open311.domain.delivery import ChangePage, TicketChange, ToolRefused
 
-
 #: More than two clocks are ever apart.
 _CLOCKS_APART = timedelta(days=1)
 
