@@ -36,7 +36,7 @@ demo: $(installed)  ## start a server with French territories and reports (PORT=
 	@exec $(VENV)/bin/open311 demo --port $(PORT) $(ARGS)
 
 test: $(installed_for_tests)  ## run the whole suite, on SQLite and on a private PostgreSQL
-	@exec $(run) pytest $(ARGS)
+	@exec $(run) pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-slow-tools: $(installed_for_tests)  ## the tests that start a real Redmine, where it is installed
 	@exec $(run) pytest -m slow_tools -rs tests/adapters $(ARGS)
@@ -83,7 +83,7 @@ $(installed): $(made) pyproject.toml
 	$(call pip_install,the server,-e .)
 
 $(installed_for_tests): $(made) pyproject.toml conformance/pyproject.toml
-	$(call pip_install,the server with what its tests need,-e '.[test,test-tools]' -e ./conformance)
+	$(call pip_install,the server with what its tests need,-e '.[test,test-tools]' -e './conformance[test]')
 	@touch $(installed)
 
 # One dot per package; the whole of pip's words only if it fails.

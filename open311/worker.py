@@ -115,7 +115,7 @@ class Lane(threading.Thread):
             except Exception as error:  # noqa: BLE001 - the lane must outlive any surprise
                 _log.error("lane failed", destination=self.name, exc_info=error)
                 self._stopping.wait(_RETRY_S)
-        self.desk.installation.database.leave_thread()
+        self.desk.installation.database.end_thread()
 
     def _serve(self) -> None:
         adapter = self._adapter()

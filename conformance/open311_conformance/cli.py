@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -38,7 +39,11 @@ def _answer(write: Callable[[], str]) -> Callable[[click.Context, click.Paramete
 
 def _copy_schemas(context: click.Context, _: click.Parameter, folder: str | None) -> None:
     if folder:
-        click.echo(f"{shipped.copy_schemas(Path(folder))} files written to {folder}")
+        try:
+            count = shipped.copy_schemas(Path(folder))
+        except OSError as error:
+            raise click.BadParameter(f"{folder} cannot be written ({error})") from error
+        click.echo(f"{count} files written to {folder}")
         context.exit(0)
 
 
@@ -166,6 +171,7 @@ def prepare(url: str, options: dict[str, Any]) -> Run:
     Raises:
         CannotRun: an option makes no sense.
     """
+    _check_reports_can_be_written(options)
     aim = Aim(
         url=url,
         previous=shipped.read_previous(options["previous"]),
@@ -187,6 +193,16 @@ def prepare(url: str, options: dict[str, Any]) -> Run:
     )
     progress = _no_progress if options["quiet"] or not sys.stderr.isatty() else _progress
     return Run(aim, manners, _profiles(options["profiles"]), options["only"], progress)
+
+
+def _check_reports_can_be_written(options: dict[str, Any]) -> None:
+    """Before the run: its findings must not be lost at the end for a mistyped folder."""
+    for name in ("output", "json_file", "junit_file", "html_file", "badge_file"):
+        if options[name]:
+            path = Path(options[name])
+            place = path if path.exists() else path.parent
+            if not os.access(place, os.W_OK) or not path.parent.is_dir():
+                raise CannotRun(f"{path} cannot be written: name a file in a folder that exists")
 
 
 def _profiles(asked: tuple[str, ...]) -> tuple[Profile, ...]:

@@ -153,6 +153,12 @@ class Target:
             )
         if listing.ok and not listing.is_html:
             return
+        if listing.status == self.get("services", "json").status == 404:
+            raise CannotRun(
+                f"there is no service list at {self.base}, in XML nor in JSON: check the address, "
+                "and --jurisdiction-id if you gave one "
+                f"({listing.told}: {reading.error_text(listing)[:200]})"
+            )
         if self.get("services", "json").is_json or self.discovery_base:
             return
         raise CannotRun(f"nothing at {self.base} looks like GeoReport v2 ({listing.told})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ PHONE, MAIL = "+33612345678", "jeanne.martin@example.org"
 class Witness:
     """Notes what a reference server is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold_s: float = 0.0) -> None:
+        self.hold_s = hold_s
         self.methods: list[str] = []
         self.forms: list[dict[str, str]] = []
         self.at_once = self.most_at_once = 0
@@ -39,6 +41,7 @@ class Witness:
                 self.forms.append(dict(ask.form))
                 self.at_once += 1
                 self.most_at_once = max(self.most_at_once, self.at_once)
+            time.sleep(self.hold_s)
             try:
                 return server.answer(ask)
             finally:
@@ -76,6 +79,9 @@ def test_a_failure_gets_1_and_says_what_to_change(command: Command) -> None:
         (["http://no-such-host.invalid/v2"], "cannot be reached"),
         (["http://127.0.0.1:9/v2", "--clause", "C-999"], "no such clause"),
         (["http://127.0.0.1:9/discovery.xml"], "cannot be read"),
+        (["http://127.0.0.1:9/v2", "--output", "/dev/null/x"], "/dev/null/x cannot be written"),
+        (["http://127.0.0.1:9/v2", "--badge", "/dev/null/x"], "/dev/null/x cannot be written"),
+        (["--copy-schemas", "/dev/null/x"], "cannot be written"),
     ],
 )
 def test_what_cannot_run_gets_2_and_a_sentence(
@@ -91,8 +97,12 @@ def test_several_jurisdictions_without_id_get_2_and_the_option(command: Command)
     with reference(multi=True) as url:
         refused = command(url)
         accepted = command(url, "--jurisdiction-id", JURISDICTION)
-    assert refused.returncode == 2
+        unknown = command(url, "--jurisdiction-id", "nowhere.example")
+        beside = command(url.rsplit("/", 1)[0], "--jurisdiction-id", JURISDICTION)
+    assert refused.returncode == unknown.returncode == beside.returncode == 2
     assert "--jurisdiction-id" in refused.stderr
+    assert "check the address, and --jurisdiction-id" in unknown.stderr
+    assert "check the address" in beside.stderr or "nothing at" in beside.stderr
     assert accepted.returncode == 0, accepted.stdout
 
 
@@ -236,10 +246,10 @@ def test_the_budget_bounds_the_requests(command: Command) -> None:
 
 
 def test_concurrency_is_bounded(command: Command) -> None:
-    witness = Witness()
+    witness = Witness(hold_s=0.01)
     with reference(witness) as url:
         command(url, "--concurrency", "2")
-    assert witness.most_at_once <= 2
+    assert witness.most_at_once == 2
 
 
 def test_429_is_waited_for_and_asked_again(command: Command) -> None:

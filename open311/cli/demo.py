@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -71,7 +72,6 @@ def demo(port: int, folder: Path, reset: bool, reports: int) -> None:  # noqa: F
         open311 demo
         open311 demo --port 0 --reset
     """
-    folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder), Listening("127.0.0.1", port) as listening:
         settings = _settings(folder, listening)
         configure_logs(settings.log_format, settings.log_level)
@@ -110,7 +110,7 @@ def _is_free(name: str) -> bool:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Keep the folder for this process; the system lets go of it however we end."""
-    with (folder / "lock").open("w") as lock:
+    with _lock_of(folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -119,6 +119,17 @@ def _alone_in(folder: Path) -> Iterator[None]:
                 "ou prenez un autre dossier (--folder)."
             ) from error
         yield
+
+
+def _lock_of(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / "lock").open("w")
+    except OSError as error:
+        raise Open311Error(
+            f"Impossible d'écrire dans {folder} ({error.strerror}) : "
+            "prenez un autre dossier (--folder)."
+        ) from error
 
 
 def _empty(folder: Path) -> None:

@@ -28,7 +28,7 @@ def key() -> None:
 
 @key.command()
 @click.option(
-    "--jurisdiction", "jurisdictions", multiple=True, required=True, metavar="ID",
+    "--jurisdiction", "-j", "jurisdictions", multiple=True, required=True, metavar="ID",
     help="Juridiction où la clé vaut ; répétable ; « * » pour toutes.",
 )  # fmt: skip
 @click.option(

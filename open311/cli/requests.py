@@ -33,7 +33,7 @@ def _placed(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say in which jurisdiction, and on which side of it."""
     test = click.option("--test", is_flag=True, help="Du côté du point d'accès de test.")
     where = click.option(
-        "--jurisdiction", "jurisdiction_id", metavar="ID",
+        "--jurisdiction", "-j", "jurisdiction_id", metavar="ID",
         help="Juridiction ; inutile quand une seule est servie.",
     )  # fmt: skip
     return where(test(command))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from open311.config.settings import Settings
-from open311.domain.errors import Open311Error
+from open311.domain.errors import Open311Error, Unavailable
 from open311.operations.installation import Installation, Side
 from open311.operations.rerender import rendered_public_url
 from open311.storage import migrate
@@ -85,6 +85,11 @@ def media_store(settings: Settings) -> MediaStore:
         return open_media_store(settings.media_url)
     except ValueError as error:
         raise Open311Error(f"OPEN311_MEDIA_URL : {error}") from error
+    except Unavailable as error:
+        raise Open311Error(
+            f"OPEN311_MEDIA_URL : {settings.media_url} ne peut pas être ouvert ; "
+            "nommez un dossier où cet utilisateur peut écrire."
+        ) from error
 
 
 def find_side(installation: Installation, jurisdiction_id: str | None, *, test: bool) -> Side:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -18,7 +19,7 @@ from click.exceptions import (
     NoSuchOption,
     UsageError,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from open311.config.errors import ConfigurationError, JurisdictionFileError
 from open311.domain.errors import InvalidFields, Open311Error
@@ -32,9 +33,7 @@ class TeachingCommand(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         paragraphs = inspect.cleandoc(self.help or "").split("\n\n")
-        self.help = "\n\n".join(
-            f"\b\n{each}" if each.startswith(" ") else each for each in paragraphs
-        )
+        self.help = "\n\n".join(map(_as_written, paragraphs))
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line: how the command is written."""
@@ -101,7 +100,9 @@ class TeachingGroup(TeachingCommand, click.Group):
         except UsageError as error:
             _say(_usage_sentence(error))
             sys.exit(MISUSED)
-        except (Open311Error, OperationalError, click.ClickException) as error:
+        except (Open311Error, DatabaseError, click.ClickException) as error:
+            if not _is_expected(error):
+                raise
             _say(_sentence(error))
             sys.exit(REFUSED)
         except (click.Abort, KeyboardInterrupt):
@@ -114,6 +115,20 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def _is_expected(error: Exception) -> bool:
+    """A database that fails as a file or a server; a wrong statement is a fault of ours."""
+    if isinstance(error, DatabaseError):
+        return isinstance(error, OperationalError) or type(error) is DatabaseError
+    return True
+
+
+def _as_written(paragraph: str) -> str:
+    """Examples keep their lines; an indentation common to the whole help is lost on the way."""
+    if paragraph.startswith(("open311 ", "OPEN311_")):
+        paragraph = textwrap.indent(paragraph, "    ")
+    return f"\b\n{paragraph}" if paragraph.startswith(" ") else paragraph
+
+
 def _sentence(error: Exception) -> str:
     match error:
         case JurisdictionFileError():
@@ -122,12 +137,18 @@ def _sentence(error: Exception) -> str:
             return _listed("Réglages à corriger :", error.faults)
         case InvalidFields():
             return "\n".join(each.message for each in error.errors)
-        case OperationalError():
-            said = str(error.orig).strip().partition("\n")[0]
-            return f"La base de données ne répond pas (OPEN311_DATABASE_URL) : {said}"
+        case DatabaseError():
+            return _database_sentence(str(error.orig).strip().partition("\n")[0])
         case FileError():
             return f"{error.ui_filename} : ce fichier ne peut pas être ouvert."
     return str(getattr(error, "message", error))
+
+
+def _database_sentence(said: str) -> str:
+    for beginning, sentence in _SQLITE_FAULTS.items():
+        if said.startswith(beginning):
+            return f"OPEN311_DATABASE_URL : {sentence}"
+    return f"La base de données ne répond pas (OPEN311_DATABASE_URL) : {said}"
 
 
 def _listed(head: str, lines: Iterable[str]) -> str:
@@ -146,7 +167,18 @@ def _usage_fault(error: UsageError) -> str:
         case MissingParameter():
             return f"Il manque {_named(error.param)}."
         case BadParameter():
-            return f"{_named(error.param)} ne convient pas : {error.message}"
+            return f"{_named(error.param)} ne convient pas : {_expected(error)}"
+    return error.message
+
+
+def _expected(error: BadParameter) -> str:
+    match error.param.type if error.param else None:
+        case click.IntRange(min=least, max=most):
+            return f"un nombre entier entre {least} et {most} est attendu."
+        case click.Choice(choices=choices):
+            return f"valeurs possibles : {', '.join(map(str, choices))}."
+        case click.File() | click.Path():
+            return f"{error.message.rstrip('.')}."
     return error.message
 
 
@@ -160,5 +192,18 @@ def _close(possibilities: object) -> str:
     known = list(possibilities) if isinstance(possibilities, list | tuple) else []
     return f" ; vouliez-vous dire {' ou '.join(known)} ?" if known else "."
 
+
+#: What SQLite says first, and what to do about it.
+_CANNOT_BE_WRITTEN = (
+    "le fichier SQLite ne peut pas être ouvert ; il faut que son dossier existe, "
+    "et que cet utilisateur puisse écrire dans le dossier et dans le fichier."
+)
+_SQLITE_FAULTS = {
+    "unable to open database file": _CANNOT_BE_WRITTEN,
+    "attempt to write a readonly database": _CANNOT_BE_WRITTEN,
+    "file is not a database": (
+        "ce fichier n'est pas une base SQLite ; nommez-en un autre, ou restaurez une sauvegarde."
+    ),
+}
 
 _NO_CONTEXT = click.Context(click.Command("open311"))

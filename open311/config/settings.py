@@ -194,7 +194,7 @@ class Settings:
     min_free_disk_bytes: int = _setting(
         100 * MIB,
         _whole(0, 2**50),
-        "Free space under which reports are refused with 503 and `/readyz` fails.",
+        "Free space under which `/readyz` fails.",
         "bytes",
     )
 

@@ -63,11 +63,20 @@ def services(offered: Iterable[Service], locale: str) -> list[dict[str, Any]]:
     ]
 
 
-def service_definition(service: Service, locale: str) -> dict[str, Any]:
-    """A service definition; empty attributes when there is nothing to ask (C-085)."""
+def service_definition(
+    service: Service, locale: str, *, extensions: bool = False
+) -> dict[str, Any]:
+    """A service definition; empty attributes when there is nothing to ask (C-085).
+
+    Args:
+        extensions: say which attributes are `automated` (X-15), which the standard does
+            not know (C-010).
+    """
     return {
         "service_code": service.service_code,
-        "attributes": [_attribute(attribute, locale) for attribute in service.attributes],
+        "attributes": [
+            _attribute(each, locale, extensions=extensions) for each in service.attributes
+        ],
     }
 
 
@@ -126,7 +135,7 @@ def _error(code: int, message: str) -> dict[str, Any]:
     return {"code": code, "description": carried_by_xml(message)}
 
 
-def _attribute(attribute: Attribute, locale: str) -> dict[str, Any]:
+def _attribute(attribute: Attribute, locale: str, *, extensions: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "variable": attribute.variable,
         "code": attribute.code,
@@ -136,7 +145,7 @@ def _attribute(attribute: Attribute, locale: str) -> dict[str, Any]:
         "order": attribute.order,
         "description": attribute.description.into(locale),
     }
-    if attribute.automated:
+    if extensions and attribute.automated:
         shown["automated"] = attribute.automated
     if attribute.datatype.is_list:
         shown["values"] = [

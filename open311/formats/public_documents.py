@@ -22,7 +22,7 @@ from open311.domain.status import PUBLIC_STATUS, Stage, Visibility
 from open311.formats.spark import ABSENT_WHEN_UNKNOWN, CHILD_OF, decimal
 
 #: Rises when the bytes change: stored documents of another version are rendered again.
-RENDERER_VERSION = "1"
+RENDERER_VERSION = "2"
 
 XML_DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>\n'
 
@@ -47,13 +47,14 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 def render_public_document(request: ServiceRequest) -> PublicDocument:
     """Render everything that the public may read of a request (C-187, X-02).
 
-    A request that waits for moderation keeps its free texts, place name and
-    photos to itself (X-16).
+    A request that waits for moderation keeps all that its reporter wrote freely,
+    its place name and its photos to itself (X-16).
     """
     core, extension = core_fields(request), extension_fields(request)
     if request.visibility is Visibility.PENDING:
-        core |= dict.fromkeys(("description", "address", "address_id", "media_url"))
-        extension |= {"title": None, "media_urls": [], "attributes": [], "notes": []}
+        core |= dict.fromkeys(("description", "address", "address_id", "zipcode", "media_url"))
+        extension |= dict.fromkeys(("title", "service_object_id", "service_object_type", "channel"))
+        extension |= {"media_urls": [], "attributes": [], "notes": []}
     return PublicDocument(
         xml=("<request>" + "".join(_xml(name, value) for name, value in core.items())).encode(),
         json=_json(core)[:-1],

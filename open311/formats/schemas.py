@@ -205,7 +205,9 @@ class ListServicesSchema(JurisdictionSchema):
 class OneRequestSchema(JurisdictionSchema):
     """GET Service Request."""
 
-    extensions = Parameter(_flag, "`true` adds `extended_attributes`.")
+    extensions = Parameter(
+        _flag, "`true` adds what the standard does not know (`extended_attributes`, `automated`)."
+    )
 
 
 class ListRequestsSchema(OneRequestSchema):

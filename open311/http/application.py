@@ -42,6 +42,13 @@ def open_server_database(settings: Settings) -> Database:
     """The database as a server process writes to it: with group commit on SQLite."""
     if settings.is_sqlite:
         return GroupCommitDatabase(
-            settings.database_url, synchronous=settings.sqlite_synchronous, pool_size=2
+            settings.database_url,
+            synchronous=settings.sqlite_synchronous,
+            pool_size=2,
+            lock_wait_s=settings.lock_wait_s,
         )
-    return Database(settings.database_url, pool_size=settings.thread_count + 1)
+    return Database(
+        settings.database_url,
+        pool_size=settings.thread_count + 1,
+        lock_wait_s=settings.lock_wait_s,
+    )

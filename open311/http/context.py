@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from flask import current_app, request
 
@@ -13,12 +14,11 @@ from open311.formats.fields import Fields
 from open311.formats.forms import parse_body, parse_query
 from open311.formats.schemas import GeoReportSchema, Reading, read
 from open311.http import door
+from open311.http.fast_lane import LONGEST_REMEMBERED
 from open311.http.language import accepted_language, primary_subtag
 from open311.operations.installation import Installation, Side
 from open311.operations.keys import authenticate
 from open311.storage.catalogue import StoredKey
-
-_parse_query = lru_cache(maxsize=2048)(parse_query)
 
 
 def installation() -> Installation:
@@ -38,7 +38,7 @@ def answer_format() -> str:
 
 def query_fields() -> Fields:
     """The parameters of the query string."""
-    return _parse_query(request.environ.get("QUERY_STRING", ""))
+    return _fields_of(request.environ.get("QUERY_STRING", ""))
 
 
 def posted_fields() -> Fields:
@@ -94,15 +94,34 @@ def read_query(kind: type[GeoReportSchema], side: Side) -> dict[str, object]:
     Raises:
         InvalidFields: one error for each parameter that cannot be read.
     """
-    reading = _read_query(kind, request.environ.get("QUERY_STRING", ""), side)
+    query_string = request.environ.get("QUERY_STRING", "")
+    # By the zone, not by the side: an outdated side would live as long as its queries.
+    reading = _reading_of(kind, query_string, side.jurisdiction.timezone)
     if reading.faults:
         raise InvalidFields(reading.faults)
     return reading.values
 
 
+def _fields_of(query_string: str) -> Fields:
+    if len(query_string) > LONGEST_REMEMBERED:
+        return parse_query(query_string)
+    return _remembered_fields(query_string)
+
+
+def _reading_of(kind: type[GeoReportSchema], query_string: str, timezone: ZoneInfo) -> Reading:
+    if len(query_string) > LONGEST_REMEMBERED:
+        return read(kind, parse_query(query_string), timezone)
+    return _remembered_reading(kind, query_string, timezone)
+
+
+_remembered_fields = lru_cache(maxsize=2048)(parse_query)
+
+
 @lru_cache(maxsize=2048)
-def _read_query(kind: type[GeoReportSchema], query_string: str, side: Side) -> Reading:
-    return read(kind, _parse_query(query_string), side.jurisdiction.timezone)
+def _remembered_reading(
+    kind: type[GeoReportSchema], query_string: str, timezone: ZoneInfo
+) -> Reading:
+    return read(kind, _remembered_fields(query_string), timezone)
 
 
 def locale_of(side: Side, fields: Fields) -> str:

@@ -126,9 +126,9 @@ _PAGE_HEADERS = [
     (
         "Content-Security-Policy",
         (
-            "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-            "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
-            "form-action 'self'; frame-ancestors 'none'"
+            "default-src 'none'; script-src 'self' 'unsafe-inline'; "
+            "style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+            "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         ),
     ),
 ]

@@ -19,7 +19,10 @@ from open311.operations.installation import Installation
 _REVALIDATE = "open311.revalidate"
 _KEEP_BODY = "open311.keep_body"
 _MAX_KEPT = 1024
+_MAX_KEPT_BYTES = 32 * 1024 * 1024
 _MAX_BODY_BYTES = 256 * 1024
+#: Characters of what a client asked: longer questions are not worth the memory they hold.
+LONGEST_REMEMBERED = 1024
 
 _NO_GZIP = re.compile(r"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 #: What an answer depends on beside its address.
@@ -44,6 +47,8 @@ def remember(environ: Environ, etag_of: Callable[[], str], *, keep_body: bool = 
         etag_of: computes the ETag that the answer would have now.
         keep_body: the body depends on nothing but the configuration and this request.
     """
+    if len(str(_key(environ))) > LONGEST_REMEMBERED:
+        return
     environ[_REVALIDATE] = etag_of
     environ[_KEEP_BODY] = keep_body
 
@@ -67,6 +72,7 @@ class FastLane:
         self._application = application
         self._installation = installation
         self._answers: dict[tuple[Any, ...], _Kept] = {}
+        self._kept_bytes = 0
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer from what is kept, else let the application answer and keep it."""
@@ -74,16 +80,19 @@ class FastLane:
             return self._application(environ, start_response)
         key = _key(environ)
         kept = self._answers.get(key)
-        if kept is not None and kept.version == self._installation.version:
-            answered = _answer(kept, environ, start_response)
-            if answered is not None:
-                return answered
-        return self._ask(key, environ, start_response)
+        try:
+            version = self._installation.version
+            if kept is not None and kept.version == version:
+                answered = _answer(kept, environ, start_response)
+                if answered is not None:
+                    return answered
+        except Exception:  # noqa: BLE001 - the application meets it too, and knows how to say it
+            return self._application(environ, start_response)
+        return self._ask(key, version, environ, start_response)
 
     def _ask(
-        self, key: tuple[Any, ...], environ: Environ, start_response: StartResponse
+        self, key: tuple[Any, ...], version: int, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        version = self._installation.version
         told: list[tuple[str, Headers]] = []
 
         def listen(status: str, headers: Headers, *rest: Any) -> Any:
@@ -107,8 +116,10 @@ class FastLane:
         if environ[_KEEP_BODY]:
             answer = [b"".join(answer)]
             body = answer[0] if len(answer[0]) <= _MAX_BODY_BYTES else None
-        if len(self._answers) >= _MAX_KEPT:
+        if len(self._answers) >= _MAX_KEPT or self._kept_bytes > _MAX_KEPT_BYTES:
             self._answers.clear()
+            self._kept_bytes = 0
+        self._kept_bytes += len(body or b"")
         self._answers[key] = _Kept(version, environ[_REVALIDATE], headers, body)
         return answer
 

@@ -6,6 +6,7 @@ database's or a parser's words repeat what a citizen wrote.
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.config
 import sys
@@ -122,11 +123,11 @@ def _renderer(form: str) -> Any:
     return _json_line if form == "json" else _text_line
 
 
-_write_json = structlog.processors.JSONRenderer(ensure_ascii=False, separators=(",", ":"))
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
-def _json_line(logger: Any, name: str, event: structlog.typing.EventDict) -> bytes:
-    return str(_write_json(logger, name, event)).encode(errors="replace")
+def _json_line(_logger: Any, _name: str, event: structlog.typing.EventDict) -> bytes:
+    return _to_json(event).encode(errors="replace")
 
 
 def _text_line(_logger: Any, _name: str, event: structlog.typing.EventDict) -> bytes:

@@ -66,7 +66,9 @@ def run_server(
     )
     watch.start()
     try:
-        server.serve(target_loader=partial(load_application, settings), wrap_loader=False)
+        server.serve(
+            target_loader=partial(load_application, settings, os.getpid()), wrap_loader=False
+        )
     except SystemExit as exit_:
         return 0 if server.interrupt_signal else int(exit_.code or 0)
     finally:
@@ -74,14 +76,18 @@ def run_server(
     return 0
 
 
-def load_application(settings: Settings) -> Any:
-    """The WSGI application of one worker process, with all that it holds open."""
+def load_application(settings: Settings, parent: int) -> Any:
+    """The WSGI application of one worker process, with all that it holds open.
+
+    Args:
+        parent: process id of the watching parent, which we do not outlive.
+    """
     from open311.http.application import Application  # noqa: PLC0415 - the parent needs none of it
 
     configure_logs(settings.log_format, settings.log_level)
     application = Application(settings)
     Finalize(None, application.close, exitpriority=10)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     return application.wsgi
 
 

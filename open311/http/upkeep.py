@@ -45,6 +45,7 @@ class Upkeep(threading.Thread):
                 _log.error("upkeep failed", exc_info=error)
                 done = False
             if self._stopping.wait(_HOUR_S if done else _RETRY_S):
+                self._installation.database.end_thread()
                 return
 
     def stop(self) -> None:

@@ -129,6 +129,8 @@ def read_archive(
         with path.open("rb") as file, _tar(file, path, "r|") as tar:
             for member in tar:
                 reading.take(member.name, tar.extractfile(member))
+    except FileNotFoundError as error:
+        raise BadArchive(f"{path} : ce fichier n'existe pas.") from error
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise BadArchive(
             f"{path} : cette sauvegarde est abîmée ou incomplète ({error})."

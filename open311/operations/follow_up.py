@@ -148,16 +148,19 @@ def erase_request(
 
     Raises:
         NotFound: no such request here.
+        Unavailable: not erased, or still in SQLite's log: to be asked for again.
     """
     with database.connect() as connection:
         stored = _known(connection, side, service_request_id)
         names = {name for photo in stored.photos for name in (photo.name, photo.thumbnail)}
         shared = requests.photos_elsewhere(connection, side.scope, service_request_id, names)
     if stored.request.visibility is Visibility.ERASED:
+        database.empty_log()
         return False
     for name in names - shared:
         media.delete(name)
     database.write(partial(_erase, side=side, id_=service_request_id, url=public_url, now=now))
+    database.empty_log()
     return True
 
 

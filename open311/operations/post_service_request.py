@@ -128,10 +128,9 @@ def post_service_request(
         KeyReused: the Idempotency-Key came with another body before.
         InvalidRequest: the request has been here: it goes round.
     """
-    for claim in claims:
-        answered = _answered(connection, key, claim, now)
-        if answered is not None:
-            return answered
+    before = _answered_before(connection, key, claims, now)
+    if before is not None:
+        return before
     if hops:
         known = arrived_before(connection, side, hops, now=now, public_url=public_url)
         if known is not None:
@@ -170,6 +169,21 @@ def _write(
     receipts.enqueue(connection, side.scope, id_, kind="create", payload=payload, now=now)
 
 
+def _answered_before(
+    connection: Connection, key: StoredKey, claims: tuple[Claim, ...], now: datetime
+) -> Receipt | None:
+    """The receipt of the request that one of the claims already stands for; None: all are ours."""
+    for at, claim in enumerate(claims):
+        earlier = _earlier(connection, key, claim, now)
+        if earlier is not None:
+            for taken in claims[:at]:  # they stand for the same request from now on
+                receipts.put_receipt(
+                    connection, key.api_key_id, taken.claim, earlier.request_key, earlier.receipt
+                )
+            return Receipt(**earlier.receipt)
+    return None
+
+
 def fingerprint_of(side: Side, draft: RequestDraft) -> str:
     """SHA-256 of all that a POST asks here: equal for a repeated one, whatever its encoding."""
     asked = asdict(replace(draft, photos=()))
@@ -196,9 +210,9 @@ def _service_of(side: Side, draft: RequestDraft) -> Service:
     return side.jurisdiction.service(draft.service_code)
 
 
-def _answered(
+def _earlier(
     connection: Connection, key: StoredKey, claim: Claim, now: datetime
-) -> Receipt | None:
+) -> receipts.StoredReceipt | None:
     """The receipt that an earlier POST earned with this claim, or None: the claim is ours."""
     expired = None if claim.lives_for is None else now - claim.lives_for
     if receipts.claim_answer(
@@ -212,7 +226,7 @@ def _answered(
             "Idempotency-Key : cette clé a déjà servi pour une autre demande ; "
             "utilisez une clé nouvelle pour chaque demande."
         )
-    return Receipt(**earlier.receipt)
+    return earlier
 
 
 def _stored_request(

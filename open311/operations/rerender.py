@@ -105,11 +105,14 @@ def _is_stale(connection: Connection, side: Side, stored: StoredRequest, public_
 
 
 def _write(connection: Connection, side: Side, stale: list[StoredRequest], public_url: str) -> None:
-    for each in stale:
-        id_ = each.request.service_request_id
-        stored = requests.find_request(connection, side.scope, id_, lock=True)
-        if stored is None:
-            continue
+    """Every request is locked before the first change is counted.
+
+    Others lock one request, then a counter: who held a counter while waiting for a
+    request would stand in a circle with them.
+    """
+    ids = [each.request.service_request_id for each in stale]
+    locked = [requests.find_request(connection, side.scope, id_, lock=True) for id_ in ids]
+    for stored in filter(None, locked):
         renamed = _renamed(side, stored)
         if renamed != stored:
             requests.update_request(connection, side.scope, renamed)

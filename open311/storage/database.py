@@ -35,10 +35,19 @@ class Database:
         synchronous: SQLite's durability: FULL survives a power cut, anything
             else is for experiments.
         pool_size: connections kept for writing.
+        lock_wait_s: seconds that a write waits for a lock; None waits ten on SQLite,
+            for ever on PostgreSQL (commands and migrations may have to).
     """
 
-    def __init__(self, url: str, *, synchronous: str = "FULL", pool_size: int = 5) -> None:
-        self.engine = _create_engine(url, synchronous, pool_size)
+    def __init__(
+        self,
+        url: str,
+        *,
+        synchronous: str = "FULL",
+        pool_size: int = 5,
+        lock_wait_s: float | None = None,
+    ) -> None:
+        self.engine = _create_engine(url, synchronous, pool_size, lock_wait_s)
         self.dialect = self.engine.dialect.name
         self._held = threading.local()
 
@@ -108,6 +117,8 @@ class Database:
             if not isinstance(error, self._driver_lost()):
                 raise
             self._drop_held()
+        if self.dialect != "sqlite":
+            self.engine.dispose()  # what the pool holds was lost with it: a restarted server
         try:
             return list(self._held_cursor().execute(text, parameters or {}).fetchall())
         except self.write_errors as error:
@@ -119,13 +130,24 @@ class Database:
         found = self.rows(sql, parameters)
         return found[0] if found else None
 
+    def empty_log(self) -> None:
+        """Empty SQLite's write-ahead log: what was erased stands in it until then.
+
+        Raises:
+            Unavailable: somebody read or wrote all the while.
+        """
+        if self.dialect == "sqlite":
+            busy = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+            if busy:
+                raise Unavailable("Le journal de SQLite est occupé ; redemandez dans un instant.")
+
     def vacuum(self) -> None:
         """Refresh statistics and the visibility map of PostgreSQL after a bulk load."""
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
 
-    def leave_thread(self) -> None:
-        """Let go of the connection that this thread reads on: for a thread that ends."""
+    def end_thread(self) -> None:
+        """Let go of this thread's own connection: a thread that ends calls it last."""
         self._drop_held()
 
     def close(self) -> None:
@@ -157,22 +179,30 @@ class Database:
         return (dbapi.OperationalError, dbapi.InterfaceError)
 
 
-def _create_engine(url: str, synchronous: str, pool_size: int) -> Engine:
+def _create_engine(url: str, synchronous: str, pool_size: int, lock_wait_s: float | None) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(
             parsed, pool_size=pool_size, connect_args={"check_same_thread": False}
         )
-        event.listen(engine, "connect", lambda dbapi, _entry: _prepare_sqlite(dbapi, synchronous))
+        wait_ms = _BUSY_TIMEOUT_MS if lock_wait_s is None else int(lock_wait_s * 1000)
+        event.listen(
+            engine, "connect", lambda dbapi, _entry: _prepare_sqlite(dbapi, synchronous, wait_ms)
+        )
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=pool_size)
+    options = "" if lock_wait_s is None else f"-c lock_timeout={int(lock_wait_s * 1000)}"
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        connect_args={"options": options} if options else {},
+    )
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, synchronous: str) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, synchronous: str, wait_ms: int) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite
     for pragma in (
-        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        f"busy_timeout={wait_ms}",
         "journal_mode=WAL",
         f"synchronous={synchronous}",
         "foreign_keys=ON",

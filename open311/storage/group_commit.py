@@ -48,8 +48,15 @@ class GroupCommitDatabase(Database):
     SQLite's own lock. Call `close` to end the checkpoint thread.
     """
 
-    def __init__(self, url: str, *, synchronous: str = "FULL", pool_size: int = 5) -> None:
-        super().__init__(url, synchronous=synchronous, pool_size=pool_size)
+    def __init__(
+        self,
+        url: str,
+        *,
+        synchronous: str = "FULL",
+        pool_size: int = 5,
+        lock_wait_s: float | None = None,
+    ) -> None:
+        super().__init__(url, synchronous=synchronous, pool_size=pool_size, lock_wait_s=lock_wait_s)
         self._waiting: deque[_Job] = deque()
         self._turn = threading.Lock()
         self._stopped = threading.Event()

@@ -93,18 +93,6 @@ class JurisdictionRow(Base):
     )
 
 
-class WithdrawnServiceRow(Base):
-    """A service that left the file; its requests keep its name."""
-
-    __tablename__ = "withdrawn_service"
-    jurisdiction_key: Mapped[int] = mapped_column(
-        ForeignKey("jurisdiction.jurisdiction_key"), primary_key=True
-    )
-    service_code: Mapped[str] = mapped_column(String(64), primary_key=True)
-    document: Mapped[dict[str, Any]] = mapped_column(JSON)
-    withdrawn_datetime: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
 class ApiKeyRow(Base):
     """A key: only a hash of its secret is stored."""
 

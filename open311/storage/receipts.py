@@ -29,9 +29,10 @@ _CLAIM = sql.insert("idempotency") + " ON CONFLICT (api_key_id, claim) DO NOTHIN
 
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
-    """The answer given to an earlier POST with the same Idempotency-Key."""
+    """The answer given to an earlier POST with the same claim."""
 
     fingerprint: str
+    request_key: int | None
     receipt: dict[str, Any]
 
 
@@ -88,14 +89,14 @@ def claim_answer(
 
 
 def find_receipt(connection: Connection, api_key_id: str, claim: str) -> StoredReceipt | None:
-    """What was answered to this key, or None."""
+    """What was answered to this claim, or None."""
     found = sql.first(
         connection,
-        "SELECT fingerprint, receipt FROM idempotency "
+        "SELECT fingerprint, request_key, receipt FROM idempotency "
         "WHERE api_key_id = :api_key_id AND claim = :claim",
         {"api_key_id": api_key_id, "claim": claim},
     )
-    return None if found is None else StoredReceipt(found[0], decoded(found[1]))
+    return None if found is None else StoredReceipt(found[0], found[1], decoded(found[2]))
 
 
 def put_receipt(
@@ -129,13 +130,18 @@ def forget_receipts_before(connection: Connection, moment: datetime) -> int:
 
 
 def forget_request(connection: Connection, scope: Scope, service_request_id: int) -> None:
-    """Blank what idempotency and outbox rows repeat of a request's content."""
-    key = {"request_key": scope.request_key(service_request_id)}
-    for statement in (
-        "DELETE FROM idempotency WHERE request_key = :request_key",
-        "UPDATE outbox SET payload = '{}' WHERE request_key = :request_key",
-    ):
-        sql.execute(connection, statement, key)
+    """Blank what idempotency and outbox rows repeat of a request's content.
+
+    The claims themselves stay: a POST repeated late must not bring an erased person back.
+    """
+    request_key = scope.request_key(service_request_id)
+    key = {"request_key": request_key}
+    claims = "SELECT api_key_id, claim, receipt FROM idempotency WHERE request_key = :request_key"
+    for api_key_id, claim, receipt in sql.rows(connection, claims, key):
+        blank = decoded(receipt) | {"account_id": None}
+        put_receipt(connection, api_key_id, claim, request_key, blank)
+    outbox = "UPDATE outbox SET payload = '{}' WHERE request_key = :request_key"
+    sql.execute(connection, outbox, key)
 
 
 def insert_token(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from open311.domain.request import Answer, Kind, Photo, Reporter, ServiceRequest, StoredRequest
 from open311.domain.status import Stage, Visibility
 from open311.storage import sql
+from open311.storage.database import Database
 from open311.storage.scope import MAX_SERVICE_REQUEST_ID, Scope
 from open311.storage.types import from_stored, to_utc_text
 
@@ -71,11 +72,11 @@ def requests_after(
     """The next requests of a scope by id: the step of exports and re-rendering."""
     found = sql.rows(
         connection,
-        f"{_SELECT} WHERE request_key > :after AND jurisdiction_key = :jurisdiction_key "
+        f"{_SELECT} WHERE request_key > :after AND request_key <= :last "
         "ORDER BY request_key LIMIT :limit",
         {
             "after": scope.request_key(service_request_id),
-            "jurisdiction_key": scope.jurisdiction_key,
+            "last": scope.request_key(MAX_SERVICE_REQUEST_ID),
             "limit": limit,
         },
     )
@@ -103,6 +104,17 @@ def latest_requests(
         },
     )
     return [_stored_of(row) for row in found]
+
+
+def public_photo_names(database: Database, scope: Scope, service_request_id: int) -> set[str]:
+    """Names of the photos and thumbnails that the public may see of a request."""
+    found = database.first(
+        "SELECT photos FROM service_request "
+        "WHERE request_key = :request_key AND visibility = 'public'",
+        {"request_key": scope.request_key(service_request_id)},
+    )
+    photos = () if found is None else decoded(found[0])
+    return {photo[size] for photo in photos for size in ("name", "thumbnail")}
 
 
 def photos_elsewhere(

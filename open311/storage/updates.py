@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from open311.domain.errors import Conflict
 from open311.domain.request import RequestUpdate
 from open311.domain.status import Stage
 from open311.storage import sql
@@ -21,7 +22,10 @@ _COLUMNS = (
     "update_key, request_key, type, stage, updated_datetime, description, internal_note, "
     "media_urls, public, author, update_id, api_key_id"
 )
-_INSERT = sql.insert("request_update") + " RETURNING update_key"
+_INSERT = (
+    sql.insert("request_update")
+    + " ON CONFLICT (jurisdiction_key, api_key_id, update_id) DO NOTHING RETURNING update_key"
+)
 
 
 def append_update(connection: Connection, scope: Scope, update: RequestUpdate) -> None:
@@ -30,9 +34,17 @@ def append_update(connection: Connection, scope: Scope, update: RequestUpdate) -
 
 
 def insert_update(connection: Connection, scope: Scope, update: RequestUpdate) -> RequestUpdate:
-    """Append one entry; the same with its update_key."""
+    """Append one entry; the same with its update_key.
+
+    Raises:
+        Conflict: another transaction of the same key has just stored this update_id.
+    """
     found = sql.first(connection, _INSERT, _row_of(scope, update))
-    assert found is not None
+    if found is None:
+        raise Conflict(
+            "update_id : cette mise à jour vient d'être enregistrée ; réessayez dans un instant.",
+            retry_after_s=1,
+        )
     return replace(update, update_key=int(found[0]))
 
 

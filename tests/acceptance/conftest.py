@@ -58,17 +58,20 @@ def open_city(folder: Path, database_url: str, **settings: str) -> City:
     return City(server, key)
 
 
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> str:
+    """The URL of a new database on the engine that the fixture's parameter names."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / 'open311.sqlite3'}"
+    cluster: PrivateCluster = request.getfixturevalue("postgres")
+    return cluster.create_database()
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def city(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[City]:
     """One server per engine, for all who only send and read requests."""
     folder = tmp_path_factory.mktemp("city")
-    if request.param == "sqlite":
-        url = f"sqlite:///{folder / 'open311.sqlite3'}"
-    else:
-        cluster: PrivateCluster = request.getfixturevalue("postgres")
-        url = cluster.create_database()
-    city = open_city(folder, url)
+    city = open_city(folder, empty_database(request, folder))
     yield city
     city.server.kill()

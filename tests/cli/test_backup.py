@@ -162,17 +162,17 @@ def test_a_restored_server_answers_byte_for_byte_the_same(
         assert not migrate.differences(again.database)
 
 
-@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz"])
-def test_the_archive_is_compressed_by_its_name(
-    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path], name: str
+def test_the_archive_is_compressed_by_its_name_and_its_owner_s_alone(
+    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path]
 ) -> None:
     fill(world)
-    archive = backed_up(name)
-    assert (archive.read_bytes()[:2] == b"\x1f\x8b") == name.endswith("gz")
-    assert archive.stat().st_mode & 0o777 == 0o600
-    checked = call(*empty_place, "restore", str(archive), "--check")
-    assert "en bon état" in checked.output
-    assert sorted(archive.parent.glob(".*")) == [], "nothing is left beside it"
+    for name in ("a.tar", "a.tar.gz", "a.tgz"):
+        archive = backed_up(name)
+        assert (archive.read_bytes()[:2] == b"\x1f\x8b") == name.endswith("gz")
+        assert archive.stat().st_mode & 0o777 == 0o600
+        checked = call(*empty_place, "restore", str(archive), "--check")
+        assert "en bon état" in checked.output
+        assert sorted(archive.parent.glob(".*")) == [], "nothing is left beside it"
 
 
 def test_every_report_acknowledged_before_the_backup_began_is_in_it(
@@ -265,11 +265,11 @@ def test_two_restores_of_one_backup_do_not_share_an_epoch(
     fill(world)
     archive = backed_up()
     epochs = []
-    for _ in range(2):
+    for pause_s in (0, 1.1):  # an epoch is a second of the clock
+        threading.Event().wait(pause_s)
         restored(archive, empty_place, "--force")
         with served(*empty_place, world) as again:
             epochs.append(again.installation.cursor_epoch)
-        threading.Event().wait(1.1)  # the epoch is a second of the clock
     assert 0 < epochs[0] < epochs[1] < 10**9
 
 
@@ -387,6 +387,13 @@ def test_a_backup_never_overwrites_another(
     assert ".tar" in call(database_url, tmp_path / "media", "backup", "x.zip").output
 
 
+def test_a_backup_that_does_not_exist_is_not_called_damaged(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent.tar")
+    result = call(f"sqlite:///{tmp_path}/x.sqlite3", tmp_path / "media", "restore", absent)
+    assert result.exit_code == 1
+    assert f"{absent} : ce fichier n'existe pas." in result.output
+
+
 def test_photos_may_be_left_out(
     world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path]
 ) -> None:
@@ -420,11 +427,10 @@ def test_another_engine_is_refused_in_a_sentence(
     assert "--into" in result.output
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_into_a_folder_needs_no_setting(
-    world: World, backed_up: Callable[..., Path], engine: str, tmp_path: Path
+    world: World, backed_up: Callable[..., Path], tmp_path: Path
 ) -> None:
-    if engine != "sqlite":
-        pytest.skip("a folder is SQLite's")
     fill(world)
     folder = tmp_path / "essai"
     restored(backed_up(), ("sqlite:////nowhere/x", tmp_path / "m"), "--into", str(folder))
@@ -488,20 +494,22 @@ _ALTERED: dict[str, tuple[Callable[[str, bytes], bytes | None], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", _ALTERED)
 def test_an_altered_backup_is_refused_and_nothing_is_touched(
-    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path], name: str
+    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path]
 ) -> None:
-    change, words = _ALTERED[name]
     fill(world)
     archive = backed_up()
-    altered = rewritten(archive, change)
-    if name.startswith("a bit") and same_members(archive, altered):
-        pytest.skip("the other engine has no such file")
-    result = call(*empty_place, "restore", str(altered))
-    assert result.exit_code == 1
-    assert words in result.output
-    assert_empty(empty_place)
+    tried = 0
+    for name, (change, words) in _ALTERED.items():
+        altered = rewritten(archive, change)
+        if same_members(archive, altered):
+            continue  # the other engine's file
+        tried += 1
+        result = call(*empty_place, "restore", str(altered))
+        assert result.exit_code == 1, name
+        assert words in result.output, name
+        assert_empty(empty_place)
+    assert tried == len(_ALTERED) - 1
 
 
 def same_members(one: Path, other: Path) -> bool:
@@ -522,18 +530,18 @@ def assert_empty(place: tuple[str, Path]) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("kept", [0, 100, 0.3, 0.9])
 def test_a_backup_cut_short_is_refused(
-    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path], kept: float
+    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path]
 ) -> None:
     fill(world)
     archive = backed_up()
     content = archive.read_bytes()
-    archive.write_bytes(content[: int(kept * len(content)) if kept < 1 else int(kept)])
-    result = call(*empty_place, "restore", str(archive))
-    assert result.exit_code == 1
-    assert re.search("abîmée|terminée|altérée", result.output)
-    assert "Traceback" not in result.output
+    for share in (0, 0.01, 0.3, 0.6, 0.9):  # what follows the manifest holds nothing
+        archive.write_bytes(content[: int(share * len(content))])
+        result = call(*empty_place, "restore", str(archive))
+        assert result.exit_code == 1, share
+        assert re.search("abîmée|terminée|altérée", result.output), share
+        assert_empty(empty_place)
 
 
 def test_an_archive_writes_nowhere_but_where_it_should(
@@ -547,8 +555,8 @@ def test_an_archive_writes_nowhere_but_where_it_should(
             tar.addfile(member, io.BytesIO(b"evil"))
         result = call(*empty_place, "restore", str(archive))
         assert result.exit_code == 1
-        assert not list(tmp_path.rglob("evil*[!r]"))
         archive.unlink()
+        assert not [*tmp_path.rglob("*evil*"), *Path("/tmp").glob("evil-open311")]
 
 
 def test_an_older_schema_is_brought_up_to_date(

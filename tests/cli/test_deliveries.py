@@ -171,7 +171,7 @@ def worker(shell: Shell, database: Database, *, base_s: float = 0.01) -> Iterato
 
     def run() -> None:
         working.run(stopping)
-        database.leave_thread()
+        database.end_thread()
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -15,6 +15,7 @@ import pytest
 
 from open311.storage.database import Database
 from tests.cli.running import Running
+from tests.documents import ROOT, blocks
 
 pytestmark = pytest.mark.acceptance
 
@@ -70,6 +71,38 @@ def test_its_examples_work_as_they_are_printed(tmp_path: Path) -> None:
     assert "<service_code>chaussee</service_code>" in done.stdout
     assert '"service_request_id":"151"' in done.stdout
     assert "\n151 " in done.stdout.replace("]151", "]\n151")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing: guide not tried")
+def test_the_guide_for_clients_can_be_followed(tmp_path: Path) -> None:
+    names, *examples = [each.text for each in blocks(ROOT / "docs" / "api.md")]
+    with start(tmp_path) as running:
+        running.await_line("TEST_KEY")
+        named = [line.partition("=")[0] for line in names.splitlines()]
+        given = "".join(f"{name}='{running.said[name]}'\n" for name in named)
+        done = subprocess.run(
+            ["bash", "-eu"], input=given + "\n".join(examples), cwd=tmp_path,
+            check=True, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        stop(running)
+    assert done.stdout.count('[{"service_request_id":"152","service_notice"') == 2
+    assert "[]304\n" in done.stdout
+    everything = json.loads((tmp_path / "changes.json").read_text())
+    assert "152" in {each["service_request_id"] for each in everything}
+    for shown in (
+        '"type":"FeatureCollection"',
+        '"extended_attributes"',
+        '"Dirty street',
+        "<update_id>",
+    ):
+        assert shown in done.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with Running("demo", "--port", "0", "--folder", "/dev/null/demo", folder=tmp_path) as running:
+        assert running.ends() == 1
+        assert "prenez un autre dossier (--folder)" in running.log.read_text()
+        assert "Traceback" not in running.log.read_text()
 
 
 def test_reset_starts_again_and_leaves_other_files_alone(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from urllib.request import urlopen
 
 import pytest
 
+from open311.formats.public_documents import RENDERER_VERSION
 from open311.storage import catalogue
 from open311.storage.database import Database
 from tests.cli.running import Running
 from tests.cli.worlds import make_site
+from tests.postgres import PrivateCluster
 
 pytestmark = pytest.mark.acceptance
 
@@ -72,7 +74,7 @@ def test_a_slow_post_under_way_is_answered_before_the_server_ends(
         while not refused:  # until nobody listens any more: the stop is under way
             try:
                 socket.create_connection(address(server), timeout=5).close()
-            except ConnectionRefusedError:
+            except ConnectionError:
                 refused = True
         slow.sendall(body[20:])
         answer = b"".join(iter(lambda: slow.recv(65536), b""))
@@ -85,6 +87,59 @@ def test_a_slow_post_under_way_is_answered_before_the_server_ends(
     )
     database.close()
     assert found == ("Été",)
+
+
+def test_a_stopped_server_leaves_one_whole_file(server: Running, site: tuple[str, str]) -> None:
+    post(server, site[1])
+    folder = Path(site[0].removeprefix("sqlite:///")).parent
+    assert (folder / "open311.sqlite3-wal").exists()
+    os.kill(server.process.pid, signal.SIGTERM)
+    assert server.ends() == 0
+    assert not (folder / "open311.sqlite3-wal").exists()
+
+
+def test_several_workers_share_a_postgresql(postgres: PrivateCluster, tmp_path: Path) -> None:
+    url = postgres.create_database(template="migrated")
+    key = make_site(url)
+    options = ("serve", "--port", "0", "--workers", "2", "--threads", "2")
+    with Running(*options, folder=tmp_path, OPEN311_DATABASE_URL=url) as running:
+        running.await_line("BASE")
+        running.wait_until(lambda: len(running.workers) == 2)
+        assert len({post(running, key) for _ in range(6)}) == 6
+        os.kill(running.process.pid, signal.SIGTERM)
+        assert running.ends() == 0
+    postgres.drop_database(url.rsplit("/", 1)[1])
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"OPEN311_HOST": "0.0.0.0"}, "--naked"),
+        ({"OPEN311_MEDIA_URL": "ftp://x"}, "OPEN311_MEDIA_URL"),
+        ({"OPEN311_MEDIA_URL": "/dev/null/media"}, "/dev/null/media ne peut pas être ouvert"),
+        ({"OPEN311_DATABASE_URL": "sqlite:////dev/null/x"}, "que son dossier existe"),
+        ({"OPEN311_DATABASE_URL": f"sqlite:///{__file__}"}, "n'est pas une base SQLite"),
+        ({"OPEN311_WORKERS": "3"}, "SQLite n'admet qu'un processus"),
+        ({"OPEN311_PORT": "eighty"}, "OPEN311_PORT"),
+    ],
+)
+def test_it_refuses_to_start_with_a_reason(
+    site: tuple[str, str], tmp_path: Path, environment: dict[str, str], said: str
+) -> None:
+    environment = {"OPEN311_DATABASE_URL": site[0]} | environment
+    with Running("serve", folder=tmp_path, **environment) as running:
+        assert running.ends() == 1
+        assert said in running.log.read_text()
+        assert "Traceback" not in running.log.read_text()
+
+
+def test_durability_given_up_on_purpose_is_said_loudly(
+    site: tuple[str, str], tmp_path: Path
+) -> None:
+    environment = {"OPEN311_DATABASE_URL": site[0], "OPEN311_SQLITE_SYNCHRONOUS": "NORMAL"}
+    with Running("serve", "--port", "0", folder=tmp_path, **environment) as running:
+        running.await_line("BASE")
+        assert "PERDRA" in running.log.read_text()
 
 
 def test_a_worker_that_dies_is_replaced(server: Running, site: tuple[str, str]) -> None:
@@ -120,7 +175,8 @@ def test_documents_follow_a_new_public_address(site: tuple[str, str], tmp_path: 
             "serve", "--port", "0", folder=tmp_path, OPEN311_PUBLIC_URL=url, **environment
         ) as running:
             running.await_line("BASE")
-            running.wait_until(lambda url=url: catalogue.rendered_for(database) == f"1 {url}")
+            wanted = f"{RENDERER_VERSION} {url}"
+            running.wait_until(lambda wanted=wanted: catalogue.rendered_for(database) == wanted)
             os.kill(running.process.pid, signal.SIGTERM)
             assert running.ends() == 0
     database.close()

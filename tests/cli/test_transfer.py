@@ -426,11 +426,12 @@ def test_ids_are_new_unless_they_are_kept_and_the_sequence_goes_on_behind_them(
     assert int(past_world.posted_id()) == kept + 2
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "007", "A12", "2147483648", "1.0", "", None])
-def test_an_id_that_cannot_be_ours_is_not_kept(past_world: World, run: Run, given: Any) -> None:
-    result = imported(run, [record(service_request_id=given)], "--keep-ids")
+def test_an_id_that_cannot_be_ours_is_not_kept(past_world: World, run: Run) -> None:
+    given = ["0", "-1", "007", "A12", "2147483648", "1.0", "", None]
+    result = imported(run, [record(service_request_id=id_) for id_ in given], "--keep-ids")
     assert result.exit_code == 1
-    assert "2147483647" in result.stderr
+    assert result.stderr.count("2147483647") == len(given)
+    assert listed(past_world) == []
 
 
 def test_an_id_in_use_is_refused_even_by_another_jurisdiction(past_world: World, run: Run) -> None:
@@ -471,11 +472,12 @@ _SHAPES = {
 }
 
 
-@pytest.mark.parametrize("shape", _SHAPES)
-def test_json_is_read_bare_or_wrapped(past_world: World, run: Run, shape: str) -> None:
-    content = json.dumps(_SHAPES[shape]([record(description="a"), record(description="b")]))
-    assert imported(run, b"\xef\xbb\xbf" + content.encode()).exit_code == 0
-    assert {each["description"] for each in listed(past_world)} == {"a", "b"}
+def test_json_is_read_bare_or_wrapped(past_world: World, run: Run) -> None:
+    for name, shape in _SHAPES.items():
+        content = json.dumps(shape([record(description=name), record(description=name)]))
+        assert imported(run, b"\xef\xbb\xbf" + content.encode()).exit_code == 0
+    found = sorted(each["description"] for each in listed(past_world))
+    assert found == sorted([*_SHAPES, *_SHAPES])
 
 
 def test_a_foreign_csv_is_read_by_mapping_its_columns(
@@ -564,19 +566,16 @@ _BROKEN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", _BROKEN)
-def test_a_broken_or_hostile_file_is_told_in_a_sentence(
-    past_world: World, run: Run, name: str
-) -> None:
-    format_, content = _BROKEN[name]
-    result = imported(run, content, "--format", format_)
-    assert result.exit_code == 1
-    assert "le reste n'a pas été lu" in result.stderr
-    assert "Traceback" not in result.stderr
-    assert "root:" not in result.output
-    assert len(listed(past_world)) == (2 if name == "json cut short" else 0)
+def test_a_broken_or_hostile_file_is_told_in_a_sentence(past_world: World, run: Run) -> None:
+    for name, (format_, content) in _BROKEN.items():
+        result = imported(run, content, "--format", format_)
+        assert result.exit_code == 1, name
+        assert "le reste n'a pas été lu" in result.stderr, name
+        assert "root:" not in result.output
+    assert len(listed(past_world)) == 2, "what stands before the break was read"
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
 def test_an_import_of_many_needs_little_memory(past_world: World, run: Run, tmp_path: Path) -> None:
     """A batch is held, never the file: here 10 MB of text in 2,500 requests of the XML list."""
     text = "œ" * 2000

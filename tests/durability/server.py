@@ -104,12 +104,13 @@ class ServerProcess:
         if self._process is None:
             return
         group = self._process.pid
-        _signal_group(group, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
         deadline = time.monotonic() + _START_GUARD
-        while _signal_group(group, 0):
+        while _is_running(group):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"process group {group} was killed and is still there")
             time.sleep(0.005)
@@ -137,10 +138,27 @@ def _announced_base(output: IO[str]) -> str:
         return ""
 
 
-def _signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group; False if nobody is left in it."""
+def _is_running(group: int) -> bool:
+    """Whether a process of the group still runs, be it by one thread.
+
+    A dead orphan stays listed until the system's first process looks at it, which may
+    take seconds: it holds nothing any more, and is not waited for.
+    """
+    members = (path.parent for path in Path("/proc").glob("[0-9]*/stat"))
+    return any(_group_of(member) == group and _is_alive(member) for member in members)
+
+
+def _group_of(member: Path) -> int:
+    """A process's group, from proc(5); -1 when it is gone."""
     try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    return True
+        return int((member / "stat").read_text(errors="replace").rpartition(")")[2].split()[2])
+    except OSError:
+        return -1
+
+
+def _is_alive(member: Path) -> bool:
+    try:
+        threads = [(each / "stat").read_text() for each in (member / "task").iterdir()]
+    except OSError:  # one went while we looked: look again
+        return member.exists()
+    return any(each.rpartition(")")[2].split()[0] not in "XZ" for each in threads)

@@ -134,7 +134,7 @@ def small_document(section: str, value: Any, suffix: str) -> Any:  # noqa: PLR09
             attributes = tuple(attribute_of(each) for each in value["attributes"])
             texts = {"service_name": Localized("s"), "description": Localized("d")}
             service = Service(value["service_code"], attributes=attributes, **texts)
-            return answers.service_definition(service, "fr")
+            return answers.service_definition(service, "fr", extensions=True)
         case "receipt":
             id_ = value.get("service_request_id")
             return answers.receipt(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -392,3 +393,45 @@ def test_an_erased_request_leaves_only_a_trace(world: World, suffix: str) -> Non
     )
     for secret in ("SECRET", *secrets.values()):
         assert secret not in kept
+
+
+def test_nothing_of_an_erased_person_stays_in_the_files_of_sqlite(
+    world: World, engine: str, tmp_path: Path
+) -> None:
+    """The write-ahead log is a file too, and a small town's server keeps it for months (I11)."""
+    if engine != "sqlite":
+        pytest.skip("PostgreSQL's files are its own")
+    secrets = (b"ZZ-what-was-said", b"zz-person@example.org", b"zz-account")
+    said, email, account = (secret.decode() for secret in secrets)
+    id_ = world.posted_id(
+        description=said, email=email, account_id=account, headers={"Idempotency-Key": "zz"}
+    )
+    step(world, id_, note=said)
+    assert any(secrets[0] in path.read_bytes() for path in tmp_path.rglob("*.sqlite3*"))
+    erase(world, id_)
+    for path in filter(Path.is_file, tmp_path.rglob("*")):
+        assert not [secret for secret in secrets if secret in path.read_bytes()], path.name
+
+
+def test_a_repeated_post_does_not_bring_an_erased_request_back(world: World) -> None:
+    values: dict[str, Any] = {"account_id": "zz", "headers": {"Idempotency-Key": "k"}}
+    id_ = world.posted_id(**values)
+    erase(world, id_)
+    again = world.post(**values).json[0]
+    assert (again["service_request_id"], again["account_id"]) == (id_, None)
+    assert world.count("service_request") == 1
+
+
+def test_nothing_that_a_reporter_wrote_is_read_before_moderation(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(moderated=True)
+    names = ("description", "title", "address_string", "address_id", "zipcode", "channel")
+    names += ("service_object_id", "service_object_type")
+    id_ = world.posted_id(**{name: f"zz-{name}"[:10] for name in names})
+    for suffix in ("xml", "json", "geojson"):
+        shown = world.get(f"/requests/{id_}.{suffix}", extensions="true")
+        assert shown.status_code == 200
+        assert b"zz-" not in shown.data
+    show(world, id_, Visibility.PUBLIC)
+    assert world.get(f"/requests/{id_}.json", extensions="true").data.count(b"zz-") == len(names)

@@ -278,8 +278,12 @@ def test_a_first_post_that_runs_on_makes_the_second_wait_then_answer_409(
 def test_the_same_update_sent_at_once_is_kept_once(world: World) -> None:
     id_ = world.posted_id()
     form = {
-        "api_key": world.key, "service_request_id": id_, "update_id": "u1",
-        "status": "UNCHANGED", "updated_datetime": "2026-11-16T09:00:00Z", "description": "x",
+        "api_key": world.key,
+        "service_request_id": id_,
+        "update_id": "u1",
+        "status": "UNCHANGED",
+        "updated_datetime": "2026-11-16T09:00:00Z",
+        "description": "x",
     }
     before = world.count("request_update")
 
@@ -292,3 +296,28 @@ def test_the_same_update_sent_at_once_is_kept_once(world: World) -> None:
 
     assert len(set(together(world, 12, post))) == 1
     assert world.count("request_update") == before + 1
+
+
+@pytest.mark.parametrize("other", [{"same_body_window_s": 600}, {"client_reference": "FMS"}])
+def test_a_new_key_on_a_request_already_known_replays_its_answer(
+    world: World, other: dict[str, Any]
+) -> None:
+    """The second POST has a new header, and is known by its body or its reference all the same."""
+    values = {"api_key": new_key(world, **other), "attribute[FMS]": "7"}
+    first = world.post(**values)
+    again = [world.post(**values, **keyed("later")).data for _ in range(2)]
+    assert again == [first.data, first.data]
+    assert world.count("service_request") == 1
+    assert world.database.rows("SELECT count(*) FROM idempotency WHERE request_key IS NULL") == [
+        (0,)
+    ]
+
+
+def test_long_references_that_differ_at_their_end_are_two_requests(world: World) -> None:
+    api_key = new_key(world, client_reference="FMS")
+    posts = [
+        world.post(**{"api_key": api_key, "attribute[FMS]": "u" * 500 + end}).json[0]
+        for end in ("1", "2", "1")
+    ]
+    first, other, again = (post["service_request_id"] for post in posts)
+    assert first == again != other

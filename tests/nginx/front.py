@@ -135,7 +135,7 @@ def _moved(folder: Path, port: int, server_port: int, changes: dict[str, str]) -
         "include /etc/nginx/modules-enabled/*.conf;": "",
         "/var/log/nginx/": f"{folder}/log/",
         "/var/lib/nginx/": f"{folder}/lib/",
-        "/run/nginx-open311-gate.sock": f"{folder}/gate.sock",
+        "127.0.0.1:8312": f"127.0.0.1:{_free_port()}",
         "http {\n": f"http {{\n{temporary}",
         "listen 80 default_server backlog=4096;": f"listen 127.0.0.1:{port} default_server;",
         "server 127.0.0.1:8311;": f"server 127.0.0.1:{server_port};",

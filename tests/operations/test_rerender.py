@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from sqlalchemy import Connection
 
 from open311.formats.public_documents import RENDERER_VERSION
 from open311.operations import rerender
+from open311.operations.publishing import publish_document
 from open311.operations.rerender import (
     needs_rerender,
     rendered_public_url,
     rerender_installation,
 )
-from open311.storage import catalogue
+from open311.storage import catalogue, documents, requests
 from tests.conftest import World
 
 PHOTO = Path(__file__).parent.parent.parent / "fixtures" / "photos" / "nid-de-poule.jpg"
@@ -98,3 +101,39 @@ def test_answers_while_it_runs_are_complete(make_world: Callable[..., World]) ->
     for _ in rerender_installation(world.installation):
         listed = world.get("/requests.json").json
         assert {each["service_request_id"] for each in listed} == ids
+
+
+def test_a_run_and_an_update_never_wait_for_each_other(
+    world: World, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update holds a request and wants the counter that the run uses too."""
+    if engine == "sqlite":
+        pytest.skip("SQLite has one writer")
+    monkeypatch.setattr(documents, "COUNTER_SLOTS", 1)
+    ids = [int(with_photo(world)) for _ in range(2)]
+    world.installation.public_url = OTHER_URL
+    side = world.side()
+
+    def update(connection: Connection) -> None:
+        stored = requests.find_request(connection, side.scope, ids[1], lock=True)
+        assert stored is not None
+        run.start()
+        while not world.database.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            assert run.is_alive()
+        publish_document(connection, side, stored, public_url=OTHER_URL)
+
+    told: list[Exception] = []
+    run = Thread(target=lambda: told.extend(_failures(world)))
+    world.database.write(update)
+    run.join()
+    assert told == []
+
+
+def _failures(world: World) -> list[Exception]:
+    try:
+        list(rerender_installation(world.installation))
+    except Exception as error:  # noqa: BLE001 - told to the test's own thread
+        return [error]
+    finally:
+        world.database.end_thread()
+    return []

@@ -27,6 +27,7 @@ FAILURES_IN_A_ROW = 4
 class Manners:
     """How gently the server is asked.
 
+    ``concurrency`` is the number of threads that the engine lets ask at once,
     ``delay_s`` stands between the starts of two requests, ``budget`` is the number of
     requests of the whole run, ``timeout_s`` bounds one request from start to last byte.
     """
@@ -46,15 +47,11 @@ class PoliteClient:
     log: list[Exchange] = field(default_factory=list)
     rate_limited: list[Exchange] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _slots: threading.BoundedSemaphore = field(init=False)
     _local: threading.local = field(default_factory=threading.local)
     _memory: dict[Query, Exchange] = field(default_factory=dict)
     _spent: int = 0
     _failures: int = 0
     _next_start: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(self.manners.concurrency)
 
     def send(self, query: Query, *, fresh: bool = False) -> Exchange:
         """Ask, or remember the answer to the same GET.
@@ -75,9 +72,8 @@ class PoliteClient:
 
     def _send_patiently(self, query: Query) -> Exchange:
         for _ in range(RETRIES_AFTER_429 + 1):
-            with self._slots:
-                self._take_turn()
-                exchange = self._ask(query)
+            self._take_turn()
+            exchange = self._ask(query)
             if exchange.status != requests.codes.too_many_requests:
                 return exchange
             self.rate_limited.append(exchange)

@@ -8,10 +8,9 @@ from typing import BinaryIO
 from flask import Blueprint, Response
 
 from open311.domain.errors import NotFound
-from open311.domain.status import Visibility
 from open311.http.context import installation, query_fields, side_of
 from open311.operations.read_service_requests import read_service_request_id
-from open311.storage.requests import find_request
+from open311.storage.requests import public_photo_names
 
 media = Blueprint("media", __name__, url_prefix="/open311/media")
 
@@ -30,14 +29,7 @@ def get_photo(service_request_id: str, name: str) -> Response:
     """One photo, or the thumbnail of one, of a public request."""
     here, side = installation(), side_of(query_fields())
     id_ = read_service_request_id(service_request_id)
-    with here.database.connect() as connection:
-        stored = None if id_ is None else find_request(connection, side.scope, id_)
-    names = {
-        each
-        for photo in (stored.photos if stored else ())
-        for each in (photo.name, photo.thumbnail)
-    }
-    if stored is None or stored.request.visibility is not Visibility.PUBLIC or name not in names:
+    if id_ is None or name not in public_photo_names(here.database, side.scope, id_):
         raise NotFound("media : cette photo n'existe pas.")
     photo = here.media.open(name)
     response = Response(_chunks(photo), headers=_HEADERS)

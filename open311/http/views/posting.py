@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import timedelta
 from typing import Any
@@ -42,6 +43,8 @@ posting = GeoReportBlueprint(
 )
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+#: Characters; the claim of a longer reference is its digest.
+_LONG_REFERENCE = 200
 _REPORTER = tuple(Reporter.__slots__)
 
 _IDEMPOTENCY_HEADER = {
@@ -67,7 +70,7 @@ def post_request() -> Response:
     hops = read_hops(request.headers.get(ORIGIN_HEADER))
     accepted = _accepted(side, fields)
     claims = _claims(side, key, accepted, idempotency_key)
-    # All are good before the first is kept: a refused POST leaves nothing behind.
+    # All are good before the first is kept: a bad one leaves nothing behind.
     photos = tuple(_kept(photo) for photo in prepare_photos(accepted.draft.photos))
     receipt = here.database.write(
         lambda connection: post_service_request(
@@ -153,11 +156,17 @@ def _claims(
     references = accepted.draft.attributes.get(key.client_reference or "")
     if references:
         here = side.scope.jurisdiction_key  # one client may number each city on its own
-        claims.append(Claim(f"reference:{here}:{references[0][:200]}", fingerprint, None))
+        claims.append(Claim(f"reference:{here}:{_short(references[0])}", fingerprint, None))
     if key.same_body_window_s:
         lives_for = timedelta(seconds=key.same_body_window_s)
         claims.append(Claim(f"body:{fingerprint}", fingerprint, lives_for))
     return tuple(claims)
+
+
+def _short(reference: str) -> str:
+    """A reference that fits its column: a long one by its digest, since its end may differ."""
+    long = len(reference) > _LONG_REFERENCE
+    return hashlib.sha256(reference.encode()).hexdigest() if long else reference
 
 
 def _kept(photo: PreparedPhoto) -> Photo:

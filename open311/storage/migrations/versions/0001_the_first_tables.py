@@ -88,14 +88,6 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('request_key', name=op.f('pk_service_request')),
     sa.UniqueConstraint('service_request_id', name=op.f('uq_service_request_service_request_id'))
     )
-    op.create_table('withdrawn_service',
-    sa.Column('jurisdiction_key', sa.Integer(), nullable=False),
-    sa.Column('service_code', sa.String(length=64), nullable=False),
-    sa.Column('document', sa.JSON(), nullable=False),
-    sa.Column('withdrawn_datetime', UtcDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['jurisdiction_key'], ['jurisdiction.jurisdiction_key'], name=op.f('fk_withdrawn_service_jurisdiction_key')),
-    sa.PrimaryKeyConstraint('jurisdiction_key', 'service_code', name=op.f('pk_withdrawn_service'))
-    )
     op.create_table('idempotency',
     sa.Column('api_key_id', sa.String(length=32), nullable=False),
     sa.Column('claim', sa.String(length=320), nullable=False),
@@ -238,7 +230,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_idempotency_created_datetime'))
 
     op.drop_table('idempotency')
-    op.drop_table('withdrawn_service')
     op.drop_table('service_request')
     op.drop_table('change_counter')
     op.drop_table('jurisdiction')
