@@ -58,6 +58,7 @@ def tool(
             environment={f"FAKE_{name.upper()}": value for name, value in about.secret.items()},
             behind=behind,
             proxy=proxy,
+            patience_s=1.5,
             **about.about,
         )
 

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.adapters.contract import Seen
+from tests.adapters.harness import Seen
 
 
 @dataclass(frozen=True)
