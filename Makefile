@@ -23,7 +23,7 @@ made := $(VENV)/made-by-$(subst /,_,$(PYTHON))
 installed := $(VENV)/installed
 installed_for_tests := $(VENV)/installed-for-tests
 
-.PHONY: help venv venv-test demo test bench prove-durability prove-conformance lint openapi clean
+.PHONY: help venv venv-test demo test test-slow-tools bench prove-durability prove-delivery prove-conformance lint openapi clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,11 +38,17 @@ demo: $(installed)  ## start a server with French territories and reports (PORT=
 test: $(installed_for_tests)  ## run the whole suite, on SQLite and on a private PostgreSQL
 	@exec $(run) pytest --numprocesses auto --dist loadfile $(ARGS)
 
+test-slow-tools: $(installed_for_tests)  ## the tests that start a real Redmine, where it is installed
+	@exec $(run) pytest -m slow_tools -rs tests/adapters $(ARGS)
+
 bench: $(installed_for_tests)  ## run the benchmarks (SIZE=100000 requests)
 	@exec $(run) tests.benchmarks --size $(SIZE) $(ARGS)
 
 prove-durability: $(installed_for_tests)  ## kill the server and cut its power under load: nothing may be lost
 	@exec $(run) tests.durability.prove $(ARGS)
+
+prove-delivery: $(installed_for_tests)  ## deliver to a failing tool while workers are killed: once each, or flagged
+	@exec $(run) tests.delivery.prove $(ARGS)
 
 prove-conformance: $(installed_for_tests)  ## show that the conformance suite catches every broken server
 	@exec $(run) open311_conformance.proving $(ARGS)
@@ -77,7 +83,7 @@ $(installed): $(made) pyproject.toml
 	$(call pip_install,the server,-e .)
 
 $(installed_for_tests): $(made) pyproject.toml conformance/pyproject.toml
-	$(call pip_install,the server with what its tests need,-e '.[test]' -e './conformance[test]')
+	$(call pip_install,the server with what its tests need,-e '.[test,test-tools]' -e './conformance[test]')
 	@touch $(installed)
 
 # One dot per package; the whole of pip's words only if it fails.

@@ -16,6 +16,7 @@ import click
 
 from open311.cli.site import open_installation, read_settings
 from open311.cli.teaching import TeachingCommand
+from open311.cli.workers import worker_beside
 from open311.config.settings import Settings
 from open311.config.shipped import shipped_path
 from open311.domain.errors import Open311Error
@@ -77,7 +78,11 @@ def demo(port: int, folder: Path, reset: bool, reports: int) -> None:  # noqa: F
         if reset or not (folder / _LOADED).exists():
             _empty(folder)
         key, test_key = _prepare(settings, folder, reports)
-        sys.exit(run_server(settings, listening, ready=lambda: _announce(listening, key, test_key)))
+        with worker_beside(settings):
+            code = run_server(
+                settings, listening, ready=lambda: _announce(listening, key, test_key)
+            )
+        sys.exit(code)
 
 
 def _settings(folder: Path, listening: Listening) -> Settings:

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from open311.cli.delivery_texts import described_delivery, short_text
 from open311.domain.request import ServiceRequest, StoredRequest
+from open311.operations.delivery_desk import deliveries_of
 from open311.operations.installation import Side
 from open311.storage import requests, updates
 
@@ -40,6 +42,10 @@ def whole_request(connection: Connection, side: Side, stored: StoredRequest) -> 
                 "api_key_id": stored.api_key_id,
                 "reporter": None if reporter is None else asdict(reporter),
                 "history": [asdict(update) for update in history],
+                "deliveries": [
+                    described_delivery(each.delivery, each)
+                    for each in deliveries_of(connection, scope.request_key(id_))
+                ],
             }
         ).items()
     }
@@ -63,7 +69,7 @@ def request_text(whole: Mapping[str, Any]) -> str:
 
 
 def _lines(whole: Mapping[str, Any]) -> Iterator[str]:
-    told_apart = ("attributes", "reporter", "history", "photos")
+    told_apart = ("attributes", "reporter", "history", "photos", "deliveries")
     for name, value in whole.items():
         if value not in (None, [], "") and name not in told_apart:
             yield f"{name:<26} {_written(value)}"
@@ -83,6 +89,10 @@ def _lines(whole: Mapping[str, Any]) -> Iterator[str]:
             update["internal_note"] and f"[interne] {update['internal_note']}",
         ]
         yield "  ".join(filter(None, (head, *notes)))
+    if whole["deliveries"]:
+        yield "envois"
+    for each in whole["deliveries"]:
+        yield f"  {short_text(each)}"
 
 
 def _written(value: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
 import click
 
 from open311.cli.site import check_schema, is_given, media_store, open_database, read_settings
 from open311.cli.teaching import TeachingCommand
+from open311.cli.workers import worker_beside
 from open311.config.settings import LOOPBACK, Settings
 from open311.domain.errors import Open311Error
 from open311.http.listening import Listening
@@ -34,12 +36,17 @@ from open311.storage.database import unsafe_durability
     "--naked", is_flag=True,
     help="Accepter d'écouter sur une adresse publique, sans nginx devant.",
 )  # fmt: skip
+@click.option(
+    "--with-worker", is_flag=True,
+    help="Lancer aussi « open311 worker », relancé s'il meurt, arrêté avec le serveur.",
+)  # fmt: skip
 def serve(
     host: str | None,
     port: int | None,
     workers: int | None,
     threads: int | None,
     naked: bool,  # noqa: FBT001 - click gives options by name
+    with_worker: bool,  # noqa: FBT001
 ) -> None:
     """Servir l'API jusqu'à Ctrl-C ou SIGTERM ; les demandes en cours sont répondues.
 
@@ -59,7 +66,9 @@ def serve(
     with Listening(settings.host, settings.port) as listening:
         configure_logs(settings.log_format, settings.log_level)
         settings = public_settings(settings, listening, is_given=is_given("public_url"))
-        sys.exit(run_server(settings, listening, ready=lambda: announce(listening)))
+        with worker_beside(settings) if with_worker else nullcontext():
+            code = run_server(settings, listening, ready=lambda: announce(listening))
+        sys.exit(code)
 
 
 def announce(listening: Listening) -> None:

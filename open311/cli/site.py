@@ -64,13 +64,15 @@ def check_schema(database: Database) -> None:
 
 
 @contextmanager
-def open_installation(settings: Settings | None = None) -> Iterator[Installation]:
+def open_installation(
+    settings: Settings | None = None, *, refresh_s: float = 0
+) -> Iterator[Installation]:
     """The installation that commands change; its documents keep the server's own address."""
     settings = settings or read_settings()
     with open_database(settings) as database:
         public_url = rendered_public_url(database) or settings.public_url
         media = media_store(settings)
-        yield Installation(database, media, public_url=public_url, refresh_s=0)
+        yield Installation(database, media, public_url=public_url, refresh_s=refresh_s)
 
 
 def media_store(settings: Settings) -> MediaStore:

@@ -11,7 +11,7 @@ import shapely
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
-from open311.config.table import Table, suggestion
+from open311.domain.checked_table import Table, suggestion
 from open311.domain.crs import WGS84_EPSG, to_wgs84
 
 TERRITORY_ID = r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}"

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from open311.config.table import Table, refuse_twins, suggestion
 from open311.domain.category import CATEGORIES
+from open311.domain.checked_table import Table, refuse_twins, suggestion
 from open311.domain.service import Datatype, ServiceType
 
 #: Keywords on which FixMyStreet acts (clause C-066).

@@ -11,6 +11,7 @@ _NAMED_BY = {
     "attributes": "code",
     "values": "key",
     "territories": "id",
+    "destinations": "name",
 }
 
 

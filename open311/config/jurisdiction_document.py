@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import shapely
 
+from open311.domain.delivery import Destination
 from open311.domain.jurisdiction import Jurisdiction
 from open311.domain.service import (
     Attribute,
@@ -54,6 +55,7 @@ def jurisdiction_from_document(document: Document, *, changeset: datetime | None
         retention_days=document["retention_days"],
         changeset=changeset,
         illustrative=document["illustrative"],
+        destinations=tuple(_destination(each) for each in document.get("destinations", ())),
     )
 
 
@@ -79,6 +81,11 @@ def _territory(document: Document) -> Territory:
         level=document["level"],
         boundary=shapely.from_geojson(json.dumps(document["geometry"])),
     )
+
+
+def _destination(document: Document) -> Destination:
+    lists = {name: tuple(document[name]) for name in ("services", "allowed_networks")}
+    return Destination(**{**document, **lists})
 
 
 def _service(document: Document, language: str) -> Service:

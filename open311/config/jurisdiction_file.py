@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 
 from open311.config.boundary import BoundaryFiles, read_territory, touch
 from open311.config.catalogue import Languages, read_services
+from open311.config.destinations import read_destinations
 from open311.config.difference import describe_difference
 from open311.config.errors import JurisdictionFileError
 from open311.config.jurisdiction_document import jurisdiction_from_document, keep_withdrawn
-from open311.config.table import Table, refuse_twins
+from open311.domain.checked_table import Table, refuse_twins
 from open311.domain.jurisdiction import RESERVED_IDS
 
 __all__ = [
@@ -72,7 +73,7 @@ def document_from_content(
 
     Args:
         content: the file as `tomllib` reads it.
-        folder: where the relative paths of boundaries start.
+        folder: where the relative paths of boundaries and profiles start.
         faults: receives one French sentence per fault, with its dotted key.
     """
     table = Table(content, "", faults)
@@ -80,6 +81,8 @@ def document_from_content(
     files = BoundaryFiles(folder)
     areas = _areas(table, files)
     boundary, territories = areas[0], areas[1:]
+    services = _services(table, languages, {str(each["id"]) for each in territories})
+    codes = {str(service["service_code"]) for service in services}
     document = {
         **_identity(table),
         "language": languages.main,
@@ -88,7 +91,8 @@ def document_from_content(
         **_rules(table),
         "boundary": boundary,
         "territories": territories,
-        "services": _services(table, languages, {str(each["id"]) for each in territories}),
+        "services": services,
+        "destinations": read_destinations(table.tables("destinations"), codes, folder),
     }
     table.close()
     return document

@@ -78,6 +78,14 @@ def _public_url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def _smtp_url(raw: str) -> str:
+    parts = urlsplit(raw)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        # The value is not repeated: it may hold a password.
+        raise ValueError("une adresse smtp://hôte:port ou smtps://hôte:port est attendue")
+    return raw
+
+
 def _setting(default: Any, read: Reader, text: str, unit: str = "", *, secret: bool = False) -> Any:
     """One field of the settings; a secret one is not shown by `repr`."""
     notes = {"read": read, "help": text, "unit": unit, "secret": secret}
@@ -190,6 +198,66 @@ class Settings:
         "bytes",
     )
 
+    worker_look_s: float = _setting(
+        1.0,
+        _seconds(60),
+        "How often a delivery worker looks for something new to send.",
+        "seconds",
+    )
+    delivery_lease_s: float = _setting(
+        120.0,
+        _seconds(3600),
+        "How long a delivery stays with a worker that gives no sign of life. Longer than any "
+        "tool takes to answer.",
+        "seconds",
+    )
+    delivery_settle_s: float = _setting(
+        60.0,
+        _seconds(3600),
+        "How long a tool may still be working on what it did not answer; only then is it asked "
+        "whether the ticket is there.",
+        "seconds",
+    )
+    delivery_retry_s: float = _setting(
+        30.0,
+        _seconds(3600),
+        "First wait after a failure; it doubles, and the real wait is drawn between 0 and it.",
+        "seconds",
+    )
+    delivery_retry_cap_s: float = _setting(
+        21_600.0, _seconds(7 * 86_400), "Longest wait between two tries.", "seconds"
+    )
+    delivery_give_up_s: float = _setting(
+        604_800.0,
+        _seconds(365 * 86_400),
+        "After this long since its first failure a delivery is a dead letter.",
+        "seconds",
+    )
+    delivery_circuit_s: float = _setting(
+        30.0,
+        _seconds(3600),
+        "How long a destination rests after five failures in a row; it doubles up to 60 times.",
+        "seconds",
+    )
+    alert_webhook_url: str = _setting(
+        "",
+        _public_url,
+        "Where alerts on deliveries are posted as JSON (`text`, `destination`); empty: nowhere.",
+        secret=True,
+    )
+    alert_mail_to: str = _setting(
+        "", _text, "Who gets alerts on deliveries by mail, comma-separated; empty: nobody."
+    )
+    alert_mail_from: str = _setting(
+        "open311@localhost", _text, "Sender of the mails of this server itself."
+    )
+    smtp_url: str = _setting(
+        "",
+        _smtp_url,
+        "Mail server for alerts: `smtp://USER:PASSWORD@HOST:587` (with STARTTLS) or `smtps://…`.",
+        secret=True,
+    )
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         """Read every `OPEN311_*` key of an environment.
@@ -262,6 +330,8 @@ class Settings:
                 f"OPEN311_TRUSTED_PROXIES : le serveur écoute sur {self.host}, où chacun peut "
                 "forger X-Forwarded-For ; écoutez sur 127.0.0.1 (OPEN311_HOST) ou mettez 0."
             )
+        if self.alert_mail_to and not self.smtp_url:
+            faults.append("OPEN311_ALERT_MAIL_TO : il faut aussi OPEN311_SMTP_URL.")
         return faults
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from open311.domain.delivery import Destination
 from open311.domain.errors import NotFound
 from open311.domain.service import Service
 from open311.domain.territory import Territory
@@ -27,6 +28,7 @@ class Jurisdiction:
         moderated: requests wait for staff before they appear in lists (X-16).
         token_delay_s: seconds before the token of a batch service gives its id.
         changeset: last change of the services or their definitions (C-041).
+        destinations: the business tools that its requests go to.
     """
 
     jurisdiction_id: str
@@ -48,6 +50,7 @@ class Jurisdiction:
     retention_days: int | None = None
     changeset: datetime | None = None
     illustrative: str | None = None
+    destinations: tuple[Destination, ...] = ()
 
     def service(self, service_code: str) -> Service:
         """The service of that code, withdrawn ones excepted.
@@ -88,3 +91,9 @@ class Jurisdiction:
     def agency_for(self, service: Service) -> str | None:
         """The body shown as `agency_responsible` of a new request of this service."""
         return service.agency_responsible or self.agency_responsible
+
+    def destinations_for(self, service_code: str) -> Iterator[Destination]:
+        """The tools that get the requests of a service."""
+        for destination in self.destinations:
+            if not destination.services or service_code in destination.services:
+                yield destination

@@ -14,7 +14,9 @@ from open311.http.door import Door
 from open311.http.errors import register_error_answers
 from open311.http.fast_lane import FastLane
 from open311.http.openapi import API_OPTIONS, add_document_schemas, complete_document
+from open311.http.views.agent_links import agent_links
 from open311.http.views.discovery import discovery
+from open311.http.views.hooks import hooks
 from open311.http.views.media import media
 from open311.http.views.operation import operation
 from open311.http.views.pages import pages, swagger_ui
@@ -25,7 +27,7 @@ from open311.http.views.updates import updates
 from open311.operations.installation import Installation
 
 _GEOREPORT = (discovery, services, requests, posting, updates)
-_PLAIN = (media, operation, pages, swagger_ui)
+_PLAIN = (agent_links, hooks, media, operation, pages, swagger_ui)
 
 
 def create_app(settings: Settings, installation: Installation) -> Flask:

@@ -14,7 +14,7 @@ from open311.domain.request import RequestUpdate, ServiceRequest, StoredRequest
 from open311.domain.status import Stage, Visibility, check_transition, is_open
 from open311.operations.installation import Side
 from open311.operations.publishing import publish_document
-from open311.storage import receipts, requests, updates
+from open311.storage import delivery_records, receipts, requests, tickets, updates
 from open311.storage.database import Database
 from open311.storage.media import MediaStore
 
@@ -169,6 +169,9 @@ def _erase(connection: Connection, side: Side, id_: int, url: str, now: datetime
     requests.delete_reporter(connection, side.scope, id_)
     updates.forget_texts(connection, side.scope, id_)
     receipts.forget_request(connection, side.scope, id_)
+    request_key = side.scope.request_key(id_)
+    delivery_records.forget_request(connection, request_key, now)
+    tickets.forget_request(connection, request_key)
     request = _emptied(stored.request, max(now, stored.request.updated_datetime))
     _note_internally(connection, side, request, "erased")
     _publish(connection, side, StoredRequest(request, api_key_id=stored.api_key_id), url)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from open311.config.jurisdiction_file import describe_difference, keep_withdrawn
+from open311.domain.errors import InvalidRequest
 from open311.storage import catalogue
 
 Document = Mapping[str, Any]
@@ -39,8 +40,12 @@ def apply_jurisdiction(connection: Connection, document: Document, *, now: datet
 
     Args:
         document: what `read_jurisdiction_file` gave.
+
+    Raises:
+        InvalidRequest: another jurisdiction has a destination of the same name.
     """
     id_ = document["jurisdiction_id"]
+    _check_names_free(connection, id_, document)
     found = catalogue.find_jurisdiction(connection, id_)
     old, changeset = found or (None, now)
     new = json.loads(json.dumps(keep_withdrawn(old, document)))
@@ -51,6 +56,17 @@ def apply_jurisdiction(connection: Connection, document: Document, *, now: datet
     catalogue.put_jurisdiction(connection, id_, new, changeset)
     differences = tuple(describe_difference(old, document))
     return Applied(id_, differences, renames=old is not None and _words(old) != _words(new))
+
+
+def _check_names_free(connection: Connection, id_: str, document: Document) -> None:
+    """A destination's queue, pause and tickets go by its name alone."""
+    wanted = {each["name"] for each in document.get("destinations", ())}
+    for other, names in catalogue.destination_names(connection).items():
+        for name in sorted(wanted & names) if other != id_ else ():
+            raise InvalidRequest(
+                f"destinations : « {name} » est déjà une destination de « {other} » ; "
+                "un nom vaut pour toute l'installation."
+            )
 
 
 def _words(document: Document) -> tuple[str, dict[str, str]]:

@@ -32,8 +32,9 @@ from open311.operations.draft_rules import (
     check_place,
 )
 from open311.operations.installation import Side
+from open311.operations.origins import arrived_before
 from open311.operations.publishing import publish_document
-from open311.storage import receipts, requests, updates
+from open311.storage import origins, receipts, requests, updates
 from open311.storage.catalogue import StoredKey
 from open311.storage.sql import pipelined
 
@@ -113,31 +114,37 @@ def post_service_request(
     claims: tuple[Claim, ...],
     public_url: str,
     now: datetime,
+    hops: tuple[str, ...] = (),
 ) -> Receipt:
     """Write request, history, documents, counter, outbox and claims; give the receipt.
 
     A claim that an earlier POST of the same key holds gives that POST's receipt again.
 
+    Args:
+        hops: the servers that passed the request on to us, oldest first; a request that
+            came another way before gives its own receipt.
+
     Raises:
         KeyReused: the Idempotency-Key came with another body before.
+        InvalidRequest: the request has been here: it goes round.
     """
-    for at, claim in enumerate(claims):
-        earlier = _earlier(connection, key, claim, now)
-        if earlier is not None:
-            for taken in claims[:at]:  # they stand for the same request from now on
-                receipts.put_receipt(
-                    connection, key.client_id, taken.claim, earlier.request_key, earlier.receipt
-                )
-            return Receipt(**earlier.receipt)
+    before = _answered_before(connection, key, claims, now)
+    if before is not None:
+        return before
+    if hops:
+        known = arrived_before(connection, side, hops, now=now, public_url=public_url)
+        if known is not None:
+            receipt = Receipt(service_request_id=known)
+            _keep(connection, key, claims, side.scope.request_key(known), receipt)
+            return receipt
     id_ = requests.next_service_request_id(connection)
     stored = _stored_request(id_, side, accepted, photos, key, now)
     with pipelined(connection):
         _write(connection, side, stored, accepted, key, public_url=public_url)
         receipt = _receipt(connection, side, stored, accepted, now)
-        request_key = side.scope.request_key(id_)
-        for claim in claims:
-            answer = asdict(receipt)
-            receipts.put_receipt(connection, key.client_id, claim.claim, request_key, answer)
+        _keep(connection, key, claims, side.scope.request_key(id_), receipt)
+    if hops:
+        origins.put_origin(connection, side.scope.request_key(id_), hops)
     return receipt
 
 
@@ -162,12 +169,39 @@ def _write(
     receipts.enqueue(connection, side.scope, id_, kind="create", payload=payload, now=now)
 
 
+def _answered_before(
+    connection: Connection, key: StoredKey, claims: tuple[Claim, ...], now: datetime
+) -> Receipt | None:
+    """The receipt of the request that one of the claims already stands for; None: all are ours."""
+    for at, claim in enumerate(claims):
+        earlier = _earlier(connection, key, claim, now)
+        if earlier is not None:
+            for taken in claims[:at]:  # they stand for the same request from now on
+                receipts.put_receipt(
+                    connection, key.client_id, taken.claim, earlier.request_key, earlier.receipt
+                )
+            return Receipt(**earlier.receipt)
+    return None
+
+
 def fingerprint_of(side: Side, draft: RequestDraft) -> str:
     """SHA-256 of all that a POST asks here: equal for a repeated one, whatever its encoding."""
     asked = asdict(replace(draft, photos=()))
     asked["photos"] = [hashlib.sha256(content).hexdigest() for content in draft.photos]
     asked["jurisdiction_key"] = side.scope.jurisdiction_key
     return hashlib.sha256(repr(sorted(asked.items())).encode(errors="replace")).hexdigest()
+
+
+def _keep(
+    connection: Connection,
+    key: StoredKey,
+    claims: tuple[Claim, ...],
+    request_key: int,
+    receipt: Receipt,
+) -> None:
+    """Remember the receipt beside every claim of its POST."""
+    for claim in claims:
+        receipts.put_receipt(connection, key.client_id, claim.claim, request_key, asdict(receipt))
 
 
 def _service_of(side: Side, draft: RequestDraft) -> Service:

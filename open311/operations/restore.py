@@ -16,7 +16,13 @@ from open311.operations.backup_archive import Manifest, read_archive
 from open311.operations.follow_up import erase_request
 from open311.operations.installation import Installation
 from open311.operations.rerender import rendered_public_url
-from open311.storage import migrate, requests, snapshot_postgresql, snapshot_sqlite
+from open311.storage import (
+    delivery_records,
+    migrate,
+    requests,
+    snapshot_postgresql,
+    snapshot_sqlite,
+)
 from open311.storage.database import Database
 from open311.storage.media import MediaStore
 from open311.storage.snapshots import ErasedRequest, begin_epoch, erased_now, holds_anything
@@ -164,6 +170,7 @@ class Restore:
         migrate.upgrade(database)
         epoch = int((self.now - _FIRST_EPOCH).total_seconds())
         last = database.write(lambda c: begin_epoch(c, epoch, self.id_gap))
+        database.write(lambda c: delivery_records.all_may_have_arrived(c, self.now))
         installation = Installation(
             database, self.media, public_url=rendered_public_url(database) or "", refresh_s=60
         )

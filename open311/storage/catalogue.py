@@ -65,6 +65,12 @@ def configuration_version(database: Database) -> int:
     return int(found[0]) if found else 0
 
 
+def version_within(connection: Connection) -> int:
+    """The same, as this transaction sees it."""
+    found = sql.first(connection, "SELECT configuration_version FROM installation")
+    return int(found[0]) if found else 0
+
+
 def cursor_epoch(database: Database) -> int:
     """The number that rises with each restore."""
     found = database.first("SELECT cursor_epoch FROM installation")
@@ -116,6 +122,18 @@ def find_jurisdiction(
         {"jurisdiction_id": jurisdiction_id},
     )
     return None if found is None else (decoded(found[0]), from_stored(found[1]))
+
+
+def destination_names(connection: Connection) -> dict[str, set[str]]:
+    """The names of every jurisdiction's destinations."""
+    found = sql.rows(
+        connection,
+        "SELECT jurisdiction_id, document FROM jurisdiction WHERE environment = 'production'",
+    )
+    return {
+        id_: {each["name"] for each in decoded(document).get("destinations", ())}
+        for id_, document in found
+    }
 
 
 def put_jurisdiction(

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from open311.storage import delivery_models  # noqa: F401 - its tables belong to Base too
 from open311.storage.database import Database
 from open311.storage.models import Base
 

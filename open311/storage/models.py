@@ -69,6 +69,9 @@ class InstallationRow(Base):
     rendered_for: Mapped[str] = mapped_column(
         Text, comment="renderer version and public base URL of the stored documents"
     )
+    server_id: Mapped[str] = mapped_column(
+        String(32), comment="this server among all others, for ever: tickets carry it"
+    )
 
 
 class JurisdictionRow(Base):

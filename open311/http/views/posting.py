@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response, request
 
 from open311.domain.errors import InvalidRequest
+from open311.domain.hops import ORIGIN_HEADER, read_hops
 from open311.domain.request import Kind, Photo, Reporter, RequestDraft
 from open311.formats import answers
 from open311.formats.fields import Fields
@@ -66,6 +67,7 @@ def post_request() -> Response:
     side = side_of(fields)
     key = key_for(side, fields, "create")
     idempotency_key = _idempotency_key()
+    hops = read_hops(request.headers.get(ORIGIN_HEADER))
     accepted = _accepted(side, fields)
     claims = _claims(side, key, accepted, idempotency_key)
     # All are good before the first is kept: a bad one leaves nothing behind.
@@ -78,6 +80,7 @@ def post_request() -> Response:
             photos=photos,
             key=key,
             claims=claims,
+            hops=hops,
             public_url=here.public_url,
             now=here.now(),
         )

@@ -21,6 +21,7 @@ from open311.http.context import (
     read_query,
     side_of,
 )
+from open311.operations.origins import server_id
 from open311.operations.service_request_updates import (
     UpdateDraft,
     check_update,
@@ -45,9 +46,11 @@ def list_service_request_updates() -> Response:
     end = wanted.get("end_date") or max(here.now(), start or here.now())
     start = start or earlier(end, _DEFAULT_WINDOW)
     found = list_updates(here.database, side, start, end)
-    return document(
-        "service_request_updates", answers.updates(found, every_photo=answer_format() == "xml")
-    )
+    listed = answers.updates(found, every_photo=answer_format() == "xml")
+    response = document("service_request_updates", listed)
+    # For a server that passes requests on: what came from here must not come back.
+    response.headers["Open311-Server"] = server_id(here.database)
+    return response
 
 
 @updates.at("/servicerequestupdates", root="update_receipt", body=PostUpdateSchema)

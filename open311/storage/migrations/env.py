@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from open311.storage import delivery_models  # noqa: F401 - its tables belong to Base too
 from open311.storage.models import Base
 
 context.configure(

@@ -1,4 +1,4 @@
-"""Reading one table of a configuration file: every fault is noted, none stops the reading.
+"""Reading one table of a declared file (jurisdiction, profile): every fault is noted.
 
 Plain code rather than a schema library, because here types are strict (TOML has
 them), one pass must also report what contradicts something elsewhere in the
@@ -41,6 +41,11 @@ class Table:
         self._content: dict[str, Any] = content if isinstance(content, dict) else {}
         if not isinstance(content, dict):
             faults.append(f"{where} : {_KINDS[dict]} est attendue.")
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys as they stand, for a table whose keys are the author's own."""
+        return list(self._content)
 
     def path(self, key: str) -> str:
         """Dotted path of one key of this table."""

@@ -1,0 +1,1 @@
+"""Business tools: one contract, one engine for declarative profiles, few coded adapters."""

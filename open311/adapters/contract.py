@@ -1,0 +1,88 @@
+"""What every adapter is: the worker knows nothing else of a business tool."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from open311.domain.delivery import (
+    Attachment,
+    Capabilities,
+    ChangePage,
+    Destination,
+    Exchange,
+    Ticket,
+    TicketReceipt,
+)
+
+
+class Adapter(Protocol):
+    """One destination's tool.
+
+    Every method may raise the errors of `domain.delivery` and no other; none keeps
+    state between calls but connections and caches. Methods that `capabilities` denies
+    are never called. A create may be called again with the same `ticket.key` after any
+    failure; what that means is the declared idempotency.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the tool can do."""
+        ...
+
+    def probe(self) -> str:
+        """Check address, account and version without changing anything; one line for people."""
+        ...
+
+    def lookup(self, key: str) -> TicketReceipt | None:
+        """The ticket that carries our key, or None."""
+        ...
+
+    def create(self, ticket: Ticket) -> TicketReceipt:
+        """Create the ticket; its id as soon as it exists (photos are steps of their own)."""
+        ...
+
+    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
+        """Add one photo; its name is stable, so that a repeat can be told."""
+        ...
+
+    def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
+        """Add a note; `key` is stable for this note, so that a repeat can be told."""
+        ...
+
+    def set_status(
+        self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
+    ) -> Exchange:
+        """Move the ticket to what our stage is called there."""
+        ...
+
+    def read(self, receipt: TicketReceipt) -> TicketReceipt:
+        """The ticket as it stands now."""
+        ...
+
+    def changes(self, cursor: str | None) -> ChangePage:
+        """What changed after a cursor (None: from now on), overlap included; may repeat."""
+        ...
+
+    def stage_of(self, status: str) -> str | None:
+        """Our stage (domain.status.Stage) for a status of the tool; None when unmapped."""
+        ...
+
+    def preview(self, ticket: Ticket) -> str:
+        """Exactly what `create` would send, secrets masked (dry run)."""
+        ...
+
+    def close(self) -> None:
+        """Let connections go."""
+        ...
+
+
+class AdapterFactory(Protocol):
+    """How an adapter is made: the entry points of group `open311.adapters` are such."""
+
+    def __call__(self, destination: Destination) -> Adapter:
+        """Make the adapter of one destination.
+
+        Raises:
+            open311.domain.errors.Open311Error: settings or secrets are missing.
+        """
+        ...

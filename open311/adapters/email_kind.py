@@ -1,0 +1,89 @@
+"""Profiles of kind `smtp`: what a destination sets to write to a mailbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from open311.adapters.destination_settings import reporter_fields
+from open311.adapters.email_adapter import EmailAdapter, MailServer
+from open311.adapters.email_message import Correspondence
+from open311.adapters.profile import Filled, Profile, ProfileFaults, Setting
+from open311.adapters.profile_fields import Known
+from open311.adapters.profile_file import Kind
+from open311.adapters.wire_connection import Door
+from open311.domain.checked_table import Table
+from open311.domain.delivery import Destination
+
+_ADDRESS = r"[^@\s,<>]+@[^@\s,<>]+"
+_NUMBER = r"[1-9][0-9]{0,4}"
+
+_SETTINGS = {
+    "host": Setting("serveur SMTP", required=True),
+    "port": Setting("port SMTP", default="587", pattern=_NUMBER),
+    "tls": Setting(
+        "starttls, implicit, ou none (relais local)",
+        default="starttls",
+        pattern="starttls|implicit|none",
+    ),
+    "user": Setting("compte SMTP"),
+    "password": Setting("mot de passe du compte SMTP", secret=True),
+    "ca_file": Setting("certificats à croire au lieu de ceux du système (fichier PEM)"),
+    "sender": Setting("adresse d'expéditeur", required=True, pattern=_ADDRESS),
+    "recipients": Setting(
+        "adresses du service, séparées par des virgules",
+        required=True,
+        pattern=rf"{_ADDRESS}(\s*,\s*{_ADDRESS})*",
+    ),
+    "links_url": Setting("adresse de ce serveur pour les agents", pattern=r"https?://\S+"),
+    "link_key": Setting("clé des liens et des réponses, 32 caractères au moins", secret=True),
+    "link_days": Setting("durée de vie des liens, en jours", default="60", pattern=_NUMBER),
+    "reply_to": Setting("boîte qui reçoit les réponses", pattern=_ADDRESS),
+    "mailbox": Setting("maildir où ces réponses arrivent (chemin absolu)", pattern=r"/.+"),
+    "timezone": Setting("fuseau des dates écrites", default="Europe/Paris"),
+}
+_MIN_KEY = 32
+
+
+def _read(table: Table, known: Known) -> None:
+    """The kind has no block of its own: all is said by settings."""
+    del table, known
+
+
+def _make(profile: Profile, destination: Destination, filled: Filled) -> EmailAdapter:
+    key = filled.get("link_key")
+    if key is not None and len(key) < _MIN_KEY:
+        raise ProfileFaults(
+            f"destination {destination.name}",
+            [f"secrets.link_key : {_MIN_KEY} caractères au moins sont attendus."],
+        )
+    values = filled.values
+    server = MailServer(
+        host=values["host"],
+        port=int(values["port"]),
+        tls=values["tls"],
+        user=filled.get("user"),
+        password=filled.get("password"),
+        ca_file=filled.get("ca_file"),
+    )
+    to = Correspondence(
+        destination=destination.name,
+        sender=values["sender"],
+        recipients=tuple(each.strip() for each in values["recipients"].split(",")),
+        links_url=filled.get("links_url"),
+        reply_to=filled.get("reply_to"),
+        key=None if key is None else key.encode(),
+        link_days=int(values["link_days"]),
+        timezone=values["timezone"],
+    )
+    folder = filled.get("mailbox")
+    return EmailAdapter(
+        profile,
+        server,
+        to,
+        door=Door(destination.allowed_networks),
+        reporter_fields=reporter_fields(profile, filled),
+        mailbox_folder=None if folder is None else Path(folder),
+    )
+
+
+SMTP = Kind(read=_read, make=_make, settings=_SETTINGS)

@@ -1,0 +1,276 @@
+"""Reading a profile file: TOML, checked whole, every fault at once with its dotted key."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from open311.adapters.contract import Adapter
+from open311.adapters.hook_schemes import HOOK_SETTINGS
+from open311.adapters.profile import (
+    AttachmentMode,
+    AttachmentRules,
+    CodeTable,
+    Filled,
+    Frame,
+    Profile,
+    ProfileFaults,
+    Setting,
+    Tried,
+)
+from open311.adapters.profile_fields import Known
+from open311.adapters.vocabulary import REPORTER_FIELDS
+from open311.domain.checked_table import Table, suggestion
+from open311.domain.delivery import Destination, Idempotency
+from open311.domain.status import Stage
+
+SHIPPED = files("open311.adapters") / "profiles"
+#: The language of profiles that this program reads.
+FORMAT = 1
+_NAME = r"[a-z0-9][a-z0-9.-]{0,63}"
+_SETTING = r"[a-z][a-z0-9_]{0,63}"
+_MAX_ANCESTORS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One engine, as the registry knows it.
+
+    Attributes:
+        read: reads the blocks of its own in a profile file (second argument: what they
+            may refer to); faults go to the table's list.
+        make: the adapter of one destination.
+        settings: what every destination of this kind may set, beside the profile's own.
+    """
+
+    read: Callable[[Table, Known], Any]
+    make: Callable[[Profile, Destination, Filled], Adapter]
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+
+#: What a destination of any kind may set.
+COMMON_SETTINGS: Mapping[str, Setting] = {
+    "own_account": Setting("nom de notre compte dans l'outil : ses changements sont nos échos"),
+    "reporter_fields": Setting(
+        "ce qui peut partir du déclarant, séparé par des virgules",
+        pattern=r"|(email|first_name|last_name|phone)(, ?(email|first_name|last_name|phone))*",
+    ),
+    **HOOK_SETTINGS,
+}
+
+
+def shipped_profiles() -> list[str]:
+    """The names of the profiles that come with the server."""
+    return sorted(each.name.removesuffix(".toml") for each in SHIPPED.iterdir())
+
+
+def read_profile(source: str, kinds: Mapping[str, Kind]) -> Profile:
+    """Read and check one profile.
+
+    Args:
+        source: name of a shipped profile, or path of a file (ends in `.toml`).
+        kinds: the engines, by name.
+
+    Raises:
+        ProfileFaults: all faults at once.
+    """
+    faults: list[str] = []
+    profile = _profile(Table(_content(source), "", faults), kinds)
+    if faults or profile is None:
+        raise ProfileFaults(source, faults)
+    return profile
+
+
+def _content(source: str, depth: int = 0) -> dict[str, Any]:
+    """What the file says, on top of what the profile it extends says."""
+    content = _toml(source)
+    parent = content.pop("extends", None)
+    if parent is None:
+        return content
+    if not isinstance(parent, str) or depth == _MAX_ANCESTORS:
+        raise ProfileFaults(
+            source, [f"extends : le nom d'un profil, {_MAX_ANCESTORS} niveaux au plus."]
+        )
+    if parent.endswith(".toml"):
+        parent = str(Path(source).parent / parent)
+    below = _content(parent, depth + 1)
+    if "tried" in content:
+        below.pop("tried", None)  # what was shown of the one is not shown of the other
+    return _merged(below, content)
+
+
+def _toml(source: str) -> dict[str, Any]:
+    path = Path(source) if source.endswith(".toml") else SHIPPED / f"{source}.toml"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        fault = f"profil introuvable{suggestion(source, shipped_profiles())}."
+    except OSError as error:
+        fault = f"le fichier ne peut pas être lu ({error.strerror})."
+    except UnicodeDecodeError as error:
+        fault = f"le fichier n'est pas en UTF-8 (octet {error.start})."
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        fault = f"TOML illisible : {error}."
+    raise ProfileFaults(source, [fault])
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables are merged key by key; lists and values of `above` replace those below."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = _merged(old, value)  # noqa: PLW2901
+        merged[key] = value
+    return merged
+
+
+def _profile(table: Table, kinds: Mapping[str, Kind]) -> Profile | None:
+    table.whole("format", FORMAT, FORMAT, required=True)
+    kind = table.choice("kind", list(kinds), required=True)
+    name = table.text(
+        "name", required=True, pattern=_NAME, told="minuscules, chiffres, « . » ou « - »"
+    )
+    settings = _settings(table)
+    tables = _code_tables(table)
+    if kind is None:
+        return None
+    resolves = table.raw("resolve")
+    known = Known(
+        settings={*settings, *COMMON_SETTINGS, *kinds[kind].settings},
+        tables=tables,
+        resolves=resolves if isinstance(resolves, dict) else (),
+    )
+    profile = Profile(
+        name=name or "",
+        version=table.text("version", required=True, limit=40) or "",
+        kind=kind,
+        title=table.text("title", required=True, limit=200) or "",
+        idempotency=Idempotency(
+            table.choice("idempotency", list(Idempotency), required=True) or Idempotency.NONE
+        ),
+        documentation=table.text("documentation"),
+        tried=_tried(table),
+        settings=settings,
+        tables=tables,
+        attachments=_attachments(table),
+        frame=Frame(table.choice("frame", list(Frame)) or Frame.WGS84),
+        reporter_fields=_reporter_fields(table),
+        engine=kinds[kind].read(table, known),
+    )
+    table.close()
+    return profile
+
+
+def subtables(table: Table, key: str) -> dict[str, Table]:
+    """The tables inside the table `key`, by name; none when it is absent."""
+    if table.raw(key) is None:
+        return {}
+    inner = table.table(key)
+    names = table.raw(key) if inner is not None else {}
+    return {name: each for name in names if inner and (each := inner.table(name)) is not None}
+
+
+def optional_table(table: Table, key: str) -> Table | None:
+    """A table that may be absent."""
+    return None if table.raw(key) is None else table.table(key)
+
+
+def _settings(table: Table) -> dict[str, Setting]:
+    read = {}
+    for name, each in subtables(table, "settings").items():
+        each.clean("", name, _SETTING, "minuscules, chiffres et « _ », une lettre d'abord")
+        read[name] = Setting(
+            label=each.text("label", required=True) or "",
+            required=bool(each.flag("required")),
+            secret=bool(each.flag("secret")),
+            default=each.text("default"),
+            pattern=each.text("pattern") or "",
+        )
+        if read[name].secret and read[name].default is not None:
+            each.fault("default", "un secret n'a pas de valeur par défaut.")
+        each.close()
+    return read
+
+
+def _tried(table: Table) -> Tried:
+    inner = table.table("tried")
+    if inner is None:
+        return Tried()
+    tried = Tried(**{key: inner.text(key, limit=2000) for key in ("real", "fake", "untried")})
+    if tried == Tried():
+        table.fault("tried", "dites ce qui a été essayé : real, fake ou untried.")
+    inner.close()
+    return tried
+
+
+def _code_tables(table: Table) -> dict[str, CodeTable]:
+    read = {name: _code_table(each) for name, each in subtables(table, "tables").items()}
+    _check_stages(table, "status_in", read)
+    _check_stages(table, "status_out", read)
+    return read
+
+
+def _code_table(table: Table) -> CodeTable:
+    values = table.raw("values")
+    inner = optional_table(table, "values")
+    entries = {key: inner.text(key) or "" for key in values} if inner is not None else {}
+    default = table.text("default")
+    on_unknown = table.choice("unknown", ("error",))
+    if (default is None) == (on_unknown is None):
+        table.fault("default", 'il faut « default = "…" » ou « unknown = "error" ».')
+    table.close()
+    return CodeTable(entries, default)
+
+
+def _check_stages(table: Table, name: str, read: Mapping[str, CodeTable]) -> None:
+    """Our side of the status tables is a closed list; the tool's is never guessed at."""
+    if name not in read:
+        return
+    entries = read[name].values
+    for word, value in entries.items():
+        stage = value if name == "status_in" else word
+        if stage not in list(Stage):
+            table.fault(
+                f"tables.{name}.values.{word}",
+                f"« {stage} » n'est pas une étape{suggestion(stage, list(Stage))} ; "
+                f"admises : {', '.join(Stage)}.",
+            )
+    if name == "status_in" and read[name].default is not None:
+        table.fault(f"tables.{name}.default", "un statut inconnu ne se devine pas : « error ».")
+
+
+def _attachments(table: Table) -> AttachmentRules:
+    inner = optional_table(table, "attachments")
+    if inner is None:
+        return AttachmentRules()
+    rules = AttachmentRules(
+        mode=AttachmentMode(
+            inner.choice("mode", list(AttachmentMode), required=True) or AttachmentMode.LINK
+        ),
+        max_count=inner.whole("max_count", 0, 100) or AttachmentRules().max_count,
+        max_bytes=inner.whole("max_bytes", 1, 100_000_000) or AttachmentRules().max_bytes,
+        media_types=tuple(inner.texts("media_types")) or AttachmentRules().media_types,
+    )
+    inner.close()
+    return rules
+
+
+def _reporter_fields(table: Table) -> tuple[str, ...]:
+    inner = optional_table(table, "privacy")
+    if inner is None:
+        return ()
+    allowed = inner.texts("reporter_fields")
+    for at, each in enumerate(allowed):
+        if each not in REPORTER_FIELDS:
+            inner.fault(
+                f"reporter_fields[{at}]",
+                f"« {each} » n'est pas un champ du déclarant ; "
+                f"admis : {', '.join(REPORTER_FIELDS)}.",
+            )
+    inner.close()
+    return tuple(allowed)

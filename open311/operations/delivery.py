@@ -1,0 +1,275 @@
+"""One delivery, from the moment a worker holds it to the moment it is settled.
+
+Nothing is sent inside a transaction. That a create may have arrived is committed
+before the call and forgotten only by a certain answer; as long as it stands, the tool
+is asked first (or its own idempotency trusted, or a person called).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from open311.adapters.contract import Adapter
+from open311.domain.delivery import (
+    DeliveryState,
+    Destination,
+    Idempotency,
+    OutcomeUnknown,
+    ToolError,
+    mark_of,
+)
+from open311.domain.errors import Open311Error, Unavailable
+from open311.domain.retry import Chance, Pace
+from open311.operations.installation import Installation, Side
+from open311.operations.parcels import Parcel, Withdrawn, pack
+from open311.operations.sending import repeat_or_look, send
+from open311.operations.verdicts import Circuit, Verdict, is_repeatable, verdict_on
+from open311.storage import catalogue, deliveries, destinations, tickets
+from open311.storage.deliveries import StoredDelivery
+from open311.storage.delivery_records import Attempt, insert_attempt
+
+#: Marks of notes kept per ticket: more than come back between two polls.
+_NOTES_KEPT = 20
+
+_log = structlog.get_logger("open311.delivery")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a worker delivers from.
+
+    Attributes:
+        worker: its name in leases, unique among all that run.
+        clock: the time that all workers of this database share.
+        version: configuration that the adapter was made from; under another one nothing
+            is taken (a delivery replayed after a correction must meet the correction).
+        is_stopping: whether to take nothing more.
+    """
+
+    installation: Installation
+    worker: str
+    clock: Callable[[], datetime]
+    pace: Pace = Pace()  # noqa: RUF009 - frozen
+    chance: Chance = random.uniform
+    version: int | None = None
+    is_stopping: Callable[[], bool] = lambda: False
+
+
+def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adapter) -> bool:
+    """Take the next delivery of a destination and bring it to an end; False when none is due."""
+    database, pace = desk.installation.database, desk.pace
+    now = desk.clock()
+    if not deliveries.has_due(database, destination.name, now, pace.lease_s):
+        return False
+    delivery = database.write(lambda connection: _claim(connection, desk, destination.name, now))
+    if delivery is None:
+        return False
+    if desk.is_stopping():
+        database.write(lambda connection: deliveries.release(connection, delivery, desk.worker))
+        return False
+    dispatch(desk, side, destination, adapter, delivery)
+    return True
+
+
+def _claim(
+    connection: Connection, desk: Desk, destination: str, now: datetime
+) -> StoredDelivery | None:
+    if desk.version not in (None, catalogue.version_within(connection)):
+        return None
+    lease_s = desk.pace.lease_s
+    return deliveries.claim(connection, destination, desk.worker, now=now, lease_s=lease_s)
+
+
+def dispatch(
+    desk: Desk,
+    side: Side,
+    destination: Destination,
+    adapter: Adapter,
+    delivery: StoredDelivery,
+) -> Verdict | None:
+    """Try one delivery that this worker holds, and settle it; None when the lease was lost."""
+    started, clock = desk.clock(), time.monotonic()
+    verdict = _tried(desk, side, destination, adapter, delivery)
+    if verdict is None:
+        return None
+    attempt = Attempt(
+        started,
+        round((time.monotonic() - clock) * 1000),
+        verdict.outcome,
+        verdict.message,
+        verdict.exchange,
+    )
+    now = desk.clock()
+    held = desk.installation.database.write(
+        lambda connection: _settle(connection, desk, delivery, verdict, attempt, now)
+    )
+    _log.info(
+        "delivery",
+        destination=destination.name,
+        delivery=delivery.delivery_key,
+        kind=str(delivery.kind),
+        service_request_id=delivery.service_request_id,
+        outcome=verdict.outcome,
+        state=str(verdict.state) if held else "lost lease",
+        duration_ms=attempt.duration_ms,
+    )
+    return verdict if held else None
+
+
+def _tried(
+    desk: Desk,
+    side: Side,
+    destination: Destination,
+    adapter: Adapter,
+    delivery: StoredDelivery,
+) -> Verdict | None:
+    """What an attempt leads to; None when the lease was lost before anything was sent."""
+    can = adapter.capabilities
+    if delivery.sent_datetime and not is_repeatable(delivery.kind, can.idempotency):
+        lost = "un envoi a été interrompu : personne ne sait si l'outil l'a reçu."
+        return Verdict(DeliveryState.UNKNOWN, "interrupted", lost)
+    early = _too_early(desk, delivery, can.idempotency)
+    if early is not None:
+        return early
+    try:
+        parcel = pack(desk.installation, side, destination, delivery, can)
+    except Unavailable as error:
+        wait = desk.pace.wait_after(delivery.attempts + 1, desk.chance)
+        return Verdict(DeliveryState.PENDING, "unready", error.message, wait=wait)
+    except Open311Error as error:
+        return Verdict(DeliveryState.DEAD, "unsendable", error.message)
+    if isinstance(parcel, Withdrawn):
+        return Verdict(parcel.state, "withdrawn", parcel.why)
+    return _exchanged(desk, adapter, delivery, parcel)
+
+
+def _too_early(desk: Desk, delivery: StoredDelivery, idempotency: Idempotency) -> Verdict | None:
+    """A tool that may still be busy with what it was sent cannot yet say that it lacks it."""
+    if delivery.sent_datetime is None or idempotency is not Idempotency.LOOKUP:
+        return None
+    left = delivery.sent_datetime + timedelta(seconds=desk.pace.settle_s) - desk.clock()
+    if left <= timedelta():
+        return None
+    return Verdict(DeliveryState.PENDING, "settling", wait=left)
+
+
+def _exchanged(
+    desk: Desk, adapter: Adapter, delivery: StoredDelivery, parcel: Parcel
+) -> Verdict | None:
+    """Speak to the tool; every failure becomes a verdict."""
+    can = adapter.capabilities
+    failure: ToolError
+    try:
+        if delivery.sent_datetime is not None:
+            found = repeat_or_look(adapter, delivery.kind, parcel)
+            if found is not None:
+                return found
+        now = desk.clock()
+        if not desk.installation.database.write(
+            lambda connection: deliveries.mark_sent(
+                connection, delivery.delivery_key, desk.worker, now
+            )
+        ):
+            return None
+        return send(adapter, delivery, parcel)
+    except ToolError as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001 - an adapter's own mistake: nobody knows what it sent
+        _log.error("adapter failed", delivery=delivery.delivery_key, exc_info=error)
+        failure = OutcomeUnknown(f"{type(error).__name__}: {error}")
+    return verdict_on(
+        failure,
+        delivery.kind,
+        can.idempotency,
+        failures=delivery.attempts + 1,
+        pace=desk.pace,
+        chance=desk.chance,
+    )
+
+
+def _settle(
+    connection: Connection,
+    desk: Desk,
+    delivery: StoredDelivery,
+    verdict: Verdict,
+    attempt: Attempt,
+    now: datetime,
+) -> bool:
+    """Write what became of a delivery; False when its lease was lost meanwhile."""
+    verdict = _given_up(delivery, verdict, now)
+    give_up = delivery.give_up_datetime
+    if verdict.counted and give_up is None:
+        give_up = now + timedelta(seconds=desk.pace.give_up_s)
+    held = deliveries.settle(
+        connection,
+        delivery,
+        desk.worker,
+        state=verdict.state,
+        now=now,
+        not_before=now + verdict.wait,
+        sent=_sent(delivery, verdict, now),
+        attempts=delivery.attempts + verdict.counted,
+        give_up=give_up,
+        error=verdict.message,
+    )
+    insert_attempt(connection, delivery.delivery_key, attempt)
+    if verdict.receipt is not None:
+        tickets.put_ticket(
+            connection, delivery.destination, delivery.request_key, verdict.receipt, now
+        )
+        if not held:
+            deliveries.settle_late(connection, delivery.delivery_key, now)
+    if verdict.told_stage or verdict.told_text:
+        _remember(connection, delivery, verdict)
+    _tell_circuit(connection, desk, delivery.destination, verdict, now)
+    return held
+
+
+def _sent(delivery: StoredDelivery, verdict: Verdict, now: datetime) -> datetime | None:
+    """Since when the tool may have it: what was doubtful before stays so until it is done."""
+    return now if verdict.arrived_now else delivery.sent_datetime
+
+
+def _remember(connection: Connection, delivery: StoredDelivery, verdict: Verdict) -> None:
+    """Keep what the tool was told, to know it again when it comes back as a change."""
+    ticket = tickets.find_ticket(connection, delivery.destination, delivery.request_key)
+    if ticket is None:
+        return
+    told: dict[str, object] = {}
+    if verdict.told_stage:
+        told["stage"] = verdict.told_stage
+    if verdict.told_text:
+        notes = [*ticket.last_sent.get("notes", ()), mark_of(verdict.told_text)]
+        told["notes"] = notes[-_NOTES_KEPT:]
+    tickets.note_sent(connection, ticket, told)
+
+
+def _given_up(delivery: StoredDelivery, verdict: Verdict, now: datetime) -> Verdict:
+    late = delivery.give_up_datetime is not None and now >= delivery.give_up_datetime
+    if verdict.state is DeliveryState.PENDING and verdict.counted and late:
+        return replace(verdict, state=DeliveryState.DEAD)
+    return verdict
+
+
+def _tell_circuit(
+    connection: Connection, desk: Desk, destination: str, verdict: Verdict, now: datetime
+) -> None:
+    """Open or close the destination's circuit, or stop it, as the attempt suggests."""
+    if verdict.pause is not None:
+        destinations.pause(connection, destination, verdict.pause)
+    if verdict.rest is not None:
+        destinations.open_circuit(connection, destination, now + verdict.rest)
+    if verdict.circuit is Circuit.ALIVE:
+        destinations.note_success(connection, destination)
+    if verdict.circuit is Circuit.FAULT:
+        failures = destinations.count_failure(connection, destination)
+        closed_for = desk.pace.open_after(failures)
+        if closed_for is not None:
+            destinations.open_circuit(connection, destination, now + closed_for)

@@ -1,0 +1,139 @@
+"""What an attempt's end means for its delivery: one rule per kind of failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from open311.domain.delivery import (
+    DeliveryKind,
+    DeliveryState,
+    Exchange,
+    Idempotency,
+    OutcomeUnknown,
+    TicketReceipt,
+    ToolBusy,
+    ToolError,
+    ToolRefused,
+    ToolUnauthorized,
+    ToolUnreachable,
+)
+from open311.domain.retry import Chance, Pace, asked_wait
+
+
+class Circuit(StrEnum):
+    """What an attempt tells of the tool as a whole."""
+
+    ALIVE = "alive"
+    FAULT = "fault"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a delivery after an attempt.
+
+    Attributes:
+        outcome: one word for the record of attempts and the metrics.
+        wait: for a delivery that goes back to pending, how long it rests.
+        arrived_now: it was sent now, and the tool has it or may have it.
+        counted: whether the attempt counts as a failure of this delivery.
+        rest: how long the tool asked everybody to wait.
+        pause: why the whole destination must stop.
+        receipt: the ticket, when there is one now.
+        told_stage, told_text: what the tool was told, for its echo.
+    """
+
+    state: DeliveryState
+    outcome: str
+    message: str | None = None
+    exchange: Exchange = Exchange()  # noqa: RUF009 - frozen
+    wait: timedelta = timedelta()
+    arrived_now: bool = False
+    counted: bool = False
+    circuit: Circuit = Circuit.SILENT
+    rest: timedelta | None = None
+    pause: str | None = None
+    receipt: TicketReceipt | None = None
+    told_stage: str | None = None
+    told_text: str | None = None
+
+
+def delivered(
+    outcome: str,
+    exchange: Exchange,
+    *,
+    receipt: TicketReceipt | None = None,
+    told_stage: str | None = None,
+    told_text: str | None = None,
+) -> Verdict:
+    """It is in the tool."""
+    return Verdict(
+        DeliveryState.DONE,
+        outcome,
+        exchange=exchange,
+        arrived_now=True,
+        circuit=Circuit.ALIVE,
+        receipt=receipt,
+        told_stage=told_stage,
+        told_text=told_text,
+    )
+
+
+def is_repeatable(kind: DeliveryKind, idempotency: Idempotency) -> bool:
+    """Whether what may have arrived can be sent again, or looked for, without a double.
+
+    A status set twice is the same status; with no idempotency at all, anything else
+    sent twice is there twice.
+    """
+    return kind is DeliveryKind.STATUS or idempotency is not Idempotency.NONE
+
+
+def verdict_on(
+    error: ToolError,
+    kind: DeliveryKind,
+    idempotency: Idempotency,
+    *,
+    failures: int,
+    pace: Pace,
+    chance: Chance,
+) -> Verdict:
+    """What a failure means.
+
+    Args:
+        failures: of this delivery, this one included.
+    """
+    wait = pace.wait_after(failures, chance)
+    match error:
+        case ToolUnauthorized():
+            verdict = Verdict(DeliveryState.PENDING, "unauthorized", pause=error.message)
+        case ToolRefused():
+            verdict = Verdict(DeliveryState.DEAD, "refused", circuit=Circuit.ALIVE)
+        case ToolBusy(retry_after_s=float() | int() as asked_s):
+            rest = asked_wait(asked_s)
+            verdict = Verdict(DeliveryState.PENDING, "busy", wait=rest, rest=rest, counted=True)
+        case ToolBusy():
+            verdict = _failed("busy", wait)
+        case ToolUnreachable():
+            verdict = _failed("unreachable", wait)
+        case OutcomeUnknown() if not is_repeatable(kind, idempotency):
+            verdict = _failed("unknown", wait, DeliveryState.UNKNOWN, arrived_now=True)
+        case _:  # even a ticket that is stale twice tells nothing for certain
+            looked_for = idempotency is Idempotency.LOOKUP
+            least = timedelta(seconds=pace.settle_s if looked_for else 0)
+            verdict = _failed("unknown", max(wait, least), arrived_now=True)
+    return replace(verdict, message=error.message, exchange=error.exchange)
+
+
+def _failed(
+    outcome: str,
+    wait: timedelta,
+    state: DeliveryState = DeliveryState.PENDING,
+    *,
+    arrived_now: bool = False,
+) -> Verdict:
+    """It did not go well, and the tool itself may be ill."""
+    return Verdict(
+        state, outcome, wait=wait, arrived_now=arrived_now, counted=True, circuit=Circuit.FAULT
+    )

@@ -1,0 +1,164 @@
+"""A profile file: every fault at once, each with its dotted key, and no code in it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from open311.adapters.profile import ProfileFaults
+from open311.adapters.registry import make_adapter, read_profile
+from open311.domain.delivery import Destination
+
+SOUND = """
+format = 1
+name = "outil"
+version = "1"
+kind = "rest"
+title = "Outil"
+idempotency = "none"
+[tried]
+untried = "rien"
+[operations.probe]
+method = "GET"
+path = "/ping"
+[operations.create]
+method = "POST"
+path = "/tickets"
+body = "json"
+fields = [{ to = "title", from = "title" }]
+answer = { ticket_id = "id" }
+"""
+
+#: What is added to (or put in place of) a sound profile, and what must be told of it.
+FAULTS = [
+    ("[unknown]", "unknown : clé inconnue"),
+    ("format = 2", "format : un nombre entre 1 et 1"),
+    ('kind = "python"', "kind : « python » ne convient pas"),
+    ('idempotency = "lookup"', "operations.lookup : obligatoire"),
+    ('fields = [{ to = "a", from = "titel" }]', "(vouliez-vous dire « title » ?)"),
+    ('fields = [{ to = "a", from = "reporter.device_id" }]', "(du déclarant : email"),
+    ('fields = [{ to = "a", from = "title", const = 1 }]', "exactement un de"),
+    ('fields = [{ to = "a", template = "{settings.nope}" }]', "« settings.nope »"),
+    ('fields = [{ to = "a", template = "lone } brace" }]', "accolade seule"),
+    ('fields = [{ to = "a", from = "title", transforms = ["eval"] }]', "« eval » n'est pas une"),
+    (
+        'fields = [{ to = "a", from = "title", transforms = [{ truncate = "x" }] }]',
+        "operations.create.fields[0].transforms[0] : truncate : un nombre",
+    ),
+    (
+        'fields = [{ to = "a", from = "title", transforms = [{ table = "nope" }] }]',
+        "table : le nom d'une table du profil attendu",
+    ),
+    (
+        (
+            'fields = [{ to = "a", from = "requested_datetime", transforms = [{ date = "iso", '
+            'tz = "Mars" }] }]'
+        ),
+        "tz : un fuseau (Europe/Paris) attendu",
+    ),
+    ('answer = { ticket_id = "id[" }', "n'est pas du JMESPath"),
+    ('answer = { number = "n" }', "answer.ticket_id : clé obligatoire"),
+    ('answer = { ticket_id = { path = "id", pattern = "(a)(b)" } }', "un groupe ( … ), un seul"),
+    ('body = "none"', "des « fields » demandent un corps"),
+    ('[tables.priority.values]\na = "1"', "tables.priority.default : il faut"),
+    (
+        '[tables.status_in]\nunknown = "error"\n[tables.status_in.values]\nNew = "recieved"',
+        "« recieved » n'est pas une étape (vouliez-vous dire « received » ?)",
+    ),
+    ('[tables.status_in]\ndefault = "done"', "un statut inconnu ne se devine pas"),
+    ('[auth]\nscheme = "oauth2"', "auth.token_url : clé obligatoire"),
+    (
+        '[auth]\nscheme = "login"\nname = "X"\nvalue = "{kept.token}"',
+        "auth.login : clé obligatoire",
+    ),
+    ('[privacy]\nreporter_fields = ["all"]', "privacy.reporter_fields[0]"),
+    ('[settings.key]\nlabel = "clé"\nsecret = true\ndefault = "x"', "pas de valeur par défaut"),
+]
+
+
+def written(folder: Path, change: str) -> str:
+    """The sound profile with a change: a key in place of its like, or a block at the end."""
+    text, key = SOUND, change.split(" = ", maxsplit=1)[0]
+    if change.startswith("["):
+        text = SOUND + change
+    else:
+        text = "\n".join(
+            change if line.startswith(f"{key} =") else line for line in SOUND.split("\n")
+        )
+    path = folder / "profile.toml"
+    path.write_text(text, encoding="utf-8")
+    tomllib.loads(text)
+    return str(path)
+
+
+def test_a_sound_profile_is_read(tmp_path: Path) -> None:
+    assert read_profile(written(tmp_path, 'title = "Outil"')).name == "outil"
+
+
+@pytest.mark.parametrize(("change", "told"), FAULTS, ids=[told[:40] for _, told in FAULTS])
+def test_each_fault_is_told_with_its_key(tmp_path: Path, change: str, told: str) -> None:
+    with pytest.raises(ProfileFaults) as caught:
+        read_profile(written(tmp_path, change))
+    assert told in caught.value.message
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "profile.toml"
+    text = SOUND.replace('"/ping"', '"/{nope}"').replace('from = "title"', 'from = "titel"')
+    path.write_text(text.replace('version = "1"', "version = 1"), encoding="utf-8")
+    with pytest.raises(ProfileFaults) as caught:
+        read_profile(str(path))
+    assert len(caught.value.faults) == 3
+
+
+def test_a_profile_that_extends_another_changes_only_what_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "city.toml"
+    path.write_text(
+        'extends = "glpi"\nname = "ville"\n[tables.category.values]\nvoirie = "7"\n',
+        encoding="utf-8",
+    )
+    profile, shipped = read_profile(str(path)), read_profile("glpi")
+    assert profile.tables["category"].find("voirie") == "7"
+    assert profile.tables["category"].find("autre") == "0"
+    assert profile.engine == shipped.engine
+
+
+def test_profiles_that_extend_each_other_end(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('extends = "b.toml"')
+    (tmp_path / "b.toml").write_text('extends = "a.toml"')
+    with pytest.raises(ProfileFaults, match="niveaux au plus"):
+        read_profile(str(tmp_path / "a.toml"))
+
+
+def test_a_destination_is_told_all_that_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOT_SET", raising=False)
+    destination = Destination(
+        "ville",
+        "redmine",
+        settings={"base_url": "redmine", "projet": "voirie", "api_key": "in-clear"},
+        secrets={"api_key": "env:NOT_SET"},
+    )
+    with pytest.raises(ProfileFaults) as caught:
+        make_adapter(destination)
+    for told in (
+        "settings.base_url : « redmine »",
+        "settings.projet : réglage inconnu (vouliez-vous dire « project » ?)",
+        "settings.api_key : un secret se donne dans « secrets »",
+        "secrets.api_key : rien derrière",
+        "settings.key_field : réglage obligatoire",
+    ):
+        assert told in caught.value.message
+
+
+def test_a_profile_that_sends_x_and_y_needs_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PASSWORD", "secret-1234")
+    destination = Destination(
+        "ville",
+        "astech-rest",
+        settings={"base_url": "https://a.test", "login": "a", "workshop": "b"},
+        secrets={"password": "env:PASSWORD"},
+    )
+    with pytest.raises(ProfileFaults, match="epsg"):
+        make_adapter(destination)

@@ -1,0 +1,349 @@
+"""SOAP by a local WSDL, against a real SOAP server of our own (npm soap 1.13.0).
+
+The server serves WSDLs that we wrote: it stands in for ATAL v5 and for the examples of
+the AS-TECH template, and proves nothing about either product.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+import pytest
+
+from open311.adapters.contract import Adapter
+from open311.adapters.profile import ProfileFaults
+from open311.adapters.registry import make_adapter
+from open311.adapters.soap_kind import _SHIPPED
+from open311.domain.delivery import (
+    AttachmentRefused,
+    Destination,
+    Idempotency,
+    OutcomeUnknown,
+    ToolBusy,
+    ToolRefused,
+    ToolUnauthorized,
+    ToolUnreachable,
+)
+from tests.adapters.tickets import LOOPBACK, photo, ticket
+
+SERVER = Path(__file__).parent / "soap_server"
+ATAL_PATH, EXAMPLE_PATH = "/awa/services/DemandeService", "/exemple"
+PASSWORD = "un-mot-de-passe"
+
+
+@pytest.fixture(scope="session")
+def npm_soap(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the server and the library that it needs."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        pytest.skip("SOAP IS NOT TESTED HERE: node and npm are not installed")
+    folder = tmp_path_factory.mktemp("soap")
+    for name in ("package.json", "server.js", "example.wsdl"):
+        shutil.copy(SERVER / name, folder)
+    quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
+    done = subprocess.run(
+        [npm, "install", *quiet],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if done.returncode != 0:
+        pytest.skip(
+            f"SOAP IS NOT TESTED HERE: npm cannot install soap 1.13.0: {done.stderr[-300:]}"
+        )
+    return folder
+
+
+@dataclass
+class SoapServer:
+    """A running server and what it was asked."""
+
+    port: int
+    path: str
+    lines: Queue[str] = field(default_factory=Queue)
+
+    def calls(self) -> list[dict[str, object]]:
+        """The calls since the last look."""
+        found = []
+        while True:
+            try:
+                found.append(json.loads(self.lines.get(timeout=0.3)))
+            except Empty:
+                return found
+
+
+def _serve(folder: Path, wsdl: Path, path: str) -> Iterator[SoapServer]:
+    process = subprocess.Popen(
+        [shutil.which("node") or "node", "server.js", str(wsdl), path],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        server = SoapServer(int(process.stdout.readline()), path)
+        reader = Thread(target=lambda: [server.lines.put(line) for line in process.stdout or ()])
+        reader.start()
+        yield server
+    finally:
+        process.terminate()
+        process.wait(10)
+        reader.join(10)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def atal(npm_soap: Path) -> Iterator[SoapServer]:
+    """Our stand-in of ATAL v5."""
+    yield from _serve(npm_soap, Path(str(_SHIPPED / "atal-v5.wsdl")), ATAL_PATH)
+
+
+@pytest.fixture(scope="module")
+def example(npm_soap: Path) -> Iterator[SoapServer]:
+    """A server with the operations that the AS-TECH template gives as examples."""
+    yield from _serve(npm_soap, npm_soap / "example.wsdl", EXAMPLE_PATH)
+
+
+def destination(server: SoapServer, profile: str, **settings: str) -> Destination:
+    base_url = f"http://127.0.0.1:{server.port}"
+    return Destination(
+        name="gentilly-atal",
+        profile=profile,
+        epsg=2154,
+        allowed_networks=LOOPBACK,
+        settings={"base_url": base_url, "user": "voirie", **settings},
+        secrets={"password": "env:SOAP_PASSWORD"},
+    )
+
+
+@pytest.fixture(autouse=True)
+def _password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAP_PASSWORD", PASSWORD)
+
+
+def atal_destination(server: SoapServer, **settings: str) -> Destination:
+    codes = {"type_demande": "1001", "service_demandeur": "OPEN311"}
+    return destination(server, "atal-v5", **(codes | settings))
+
+
+@pytest.fixture
+def adapter(atal: SoapServer) -> Iterator[Adapter]:
+    adapter = make_adapter(atal_destination(atal, reporter_fields="email,last_name"))
+    yield adapter
+    adapter.close()
+
+
+def test_positional_arguments_keep_their_places(adapter: Adapter, atal: SoapServer) -> None:
+    atal.calls()
+    receipt = adapter.create(ticket())
+    [call] = atal.calls()
+    args = call["args"]
+    assert isinstance(args, dict)
+    assert call["call"] == "insertDemandeXYByType"
+    assert args["contactNom"] == "Blé"
+    assert args["contactCourriel"] == "a.b@example.org"
+    assert args["demandeObjet"] == "Gravats"
+    assert args["demandeLieu"] == "12 rue de l’Église"
+    assert "passage « bloqué »" in args["demandeDescription"]
+    assert (args["codeServiceDemandeur"], args["typeDemande"]) == ("OPEN311", "1001")
+    assert (args["coordX"], args["coordY"]) == ("651856.48", "6857192.14")
+    assert not args.get("codeEquipement")
+    assert receipt.number == receipt.ticket_id
+    assert receipt.ticket_id.startswith("D")
+
+
+def test_what_may_not_leave_of_the_reporter_does_not(atal: SoapServer) -> None:
+    atal.calls()
+    make_adapter(atal_destination(atal)).create(ticket())
+    assert "Blé" not in json.dumps(atal.calls(), ensure_ascii=False)
+
+
+def test_the_record_masks_the_reporter_and_the_account(adapter: Adapter) -> None:
+    shown = adapter.create(ticket()).exchange
+    assert "Gravats" in shown.request
+    for hidden in ("a.b@example.org", "Blé", PASSWORD):
+        assert hidden not in shown.request
+
+
+def test_a_photo_arrives_whole_and_a_refused_one_becomes_a_link(
+    adapter: Adapter, atal: SoapServer
+) -> None:
+    receipt = adapter.create(ticket())
+    atal.calls()
+    adapter.attach(ticket(), receipt, photo(1))
+    [call] = atal.calls()
+    size = len(base64.b64encode(photo(1).content))
+    assert call["args"] == {
+        "numeroDemande": receipt.ticket_id, "filename": "12-1.jpg", "content": size
+    }  # fmt: skip
+    with pytest.raises(AttachmentRefused):
+        adapter.attach(ticket(), receipt, photo(9))
+
+
+def test_the_state_is_read_by_its_words(adapter: Adapter) -> None:
+    read = adapter.read(adapter.create(ticket()))
+    assert read.status == "Planifiée"
+    assert adapter.stage_of(read.status or "") == "planned"
+    assert adapter.stage_of("Chiffrage") is None
+
+
+def test_the_probe_asks_something_harmless(adapter: Adapter, atal: SoapServer) -> None:
+    atal.calls()
+    assert "OK" in adapter.probe()
+    assert atal.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("title", "error", "told"),
+    [
+        ("refuse", ToolRefused, "typeDemande inconnu"),
+        ("panne", ToolBusy, "base indisponible"),
+        ("lent", OutcomeUnknown, "perdue"),
+    ],
+)
+def test_a_fault_is_an_answer_and_a_lost_answer_is_none(
+    adapter: Adapter, title: str, error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told) as raised:
+        adapter.create(ticket(title=title))
+    assert type(raised.value) is error
+
+
+def test_a_tool_that_says_server_for_refusals_is_told_so_in_its_profile(
+    atal: SoapServer, tmp_path: Path
+) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text('extends = "atal-v5"\n[soap]\nrefusals = ["Server"]\n')
+    near = atal_destination(atal)
+    mine = Destination(
+        near.name, str(profile), settings=near.settings, secrets=near.secrets, epsg=2154,
+        allowed_networks=LOOPBACK,
+    )  # fmt: skip
+    with pytest.raises(ToolRefused, match="base indisponible"):
+        make_adapter(mine).create(ticket(title="panne"))
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/html", OutcomeUnknown),
+        ("/half", OutcomeUnknown),
+        ("/dtd", OutcomeUnknown),
+        ("/500", OutcomeUnknown),
+        ("/503", ToolBusy),
+        ("/403", ToolUnauthorized),
+        ("/404", ToolRefused),
+    ],
+)
+def test_answers_that_are_no_soap(
+    atal: SoapServer, tmp_path: Path, path: str, error: type[Exception]
+) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text(f'extends = "atal-v5"\n[soap]\npath = "{path}"\n')
+    near = atal_destination(atal)
+    mine = Destination(
+        near.name, str(profile), settings=near.settings, secrets=near.secrets, epsg=2154,
+        allowed_networks=LOOPBACK,
+    )  # fmt: skip
+    with pytest.raises(error) as raised:
+        make_adapter(mine).create(ticket())
+    assert type(raised.value) is error
+    if path == "/503":
+        assert raised.value.retry_after_s == 7  # type: ignore[attr-defined]
+
+
+def test_a_wrong_account_stops_the_destination(
+    atal: SoapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOAP_PASSWORD", "faux")
+    with pytest.raises(ToolUnauthorized):
+        make_adapter(atal_destination(atal)).create(ticket())
+
+
+def test_a_tool_that_is_down_got_nothing(atal: SoapServer) -> None:
+    nowhere = SoapServer(1, ATAL_PATH)
+    with pytest.raises(ToolUnreachable):
+        make_adapter(atal_destination(nowhere)).create(ticket())
+
+
+def test_named_arguments_nest_and_the_preview_is_the_envelope(
+    example: SoapServer, npm_soap: Path
+) -> None:
+    adapter = make_adapter(
+        destination(
+            example,
+            "astech-soap",
+            wsdl=str(npm_soap / "example.wsdl"),
+            base_url=f"http://127.0.0.1:{example.port}{EXAMPLE_PATH}",
+        )
+    )
+    assert adapter.capabilities.idempotency is Idempotency.NONE
+    assert "<ns0:x>651856.48</ns0:x>" in adapter.preview(ticket())
+    example.calls()
+    receipt = adapter.create(ticket())
+    [call] = example.calls()
+    assert call["args"]["coordonnees"] == {"x": 651856.48, "y": 6857192.14}  # type: ignore[index]
+    assert (receipt.ticket_id, receipt.number) == ("D1", "2026-1")
+    adapter.attach(ticket(), receipt, photo(1))
+    assert adapter.read(receipt).status == "A COMPLETER"
+
+
+def test_what_the_wsdl_does_not_allow_is_refused_before_sending(
+    example: SoapServer, npm_soap: Path, tmp_path: Path
+) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        'extends = "astech-soap"\n[operations.create]\nfields = [{ to = "nature", const = "x" }]\n'
+    )
+    near = destination(example, str(profile), wsdl=str(npm_soap / "example.wsdl"))
+    example.calls()
+    with pytest.raises(ToolRefused, match="WSDL"):
+        make_adapter(near).create(ticket())
+    assert example.calls() == []
+
+
+# WSDL files
+
+
+def test_a_wsdl_that_names_another_place_is_not_followed(tmp_path: Path) -> None:
+    text = (_SHIPPED / "atal-v5.wsdl").read_text()
+    (tmp_path / "a.wsdl").write_text(
+        text.replace(
+            "<wsdl:types>",
+            '<wsdl:import namespace="urn:x" location="http://127.0.0.1:1/x.wsdl"/><wsdl:types>',
+        )
+    )
+    with pytest.raises(ProfileFaults, match="ExternalReferenceForbidden"):
+        make_adapter(atal_destination(SoapServer(1, ""), wsdl=str(tmp_path / "a.wsdl")))
+
+
+@pytest.mark.parametrize(
+    "change", [("</wsdl:definitions>", ""), ("<?xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><?xml")]
+)
+def test_a_wsdl_that_cannot_be_read_is_told(tmp_path: Path, change: tuple[str, str]) -> None:
+    text = (_SHIPPED / "atal-v5.wsdl").read_text()
+    (tmp_path / "a.wsdl").write_text(text.replace(*change))
+    with pytest.raises(ProfileFaults, match="ne peut pas être lu"):
+        make_adapter(atal_destination(SoapServer(1, ""), wsdl=str(tmp_path / "a.wsdl")))
+
+
+def test_an_operation_that_the_wsdl_lacks_is_told_by_its_key(tmp_path: Path) -> None:
+    text = (_SHIPPED / "atal-v5.wsdl").read_text()
+    (tmp_path / "a.wsdl").write_text(text.replace("retrieveDetailsDemande", "autreChose"))
+    with pytest.raises(ProfileFaults, match=r"operations\.read\.call"):
+        make_adapter(atal_destination(SoapServer(1, ""), wsdl=str(tmp_path / "a.wsdl")))
+
+
+def test_the_astech_template_asks_for_a_wsdl() -> None:
+    with pytest.raises(ProfileFaults, match=r"settings\.wsdl"):
+        make_adapter(destination(SoapServer(1, ""), "astech-soap"))

@@ -1,0 +1,98 @@
+"""The adapter of the toxic peer: small, synchronous, as plain as an adapter can be."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from open311.domain.delivery import (
+    Attachment,
+    Capabilities,
+    ChangePage,
+    Destination,
+    Exchange,
+    Idempotency,
+    OutcomeUnknown,
+    Ticket,
+    TicketReceipt,
+    ToolUnreachable,
+)
+
+#: Shorter than the peer's lateness.
+TIMEOUT_S = 0.35
+
+
+class ToxicAdapter:
+    """One grade of the toxic peer; settings: `base_url`, `grade`."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._grade = destination.settings["grade"]
+        self._address = urlsplit(destination.settings["base_url"]).netloc
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(Idempotency(self._grade), attach=False, comment=False)
+
+    def probe(self) -> str:
+        self.lookup("probe")
+        return "toxic"
+
+    def lookup(self, key: str) -> TicketReceipt | None:
+        found = self._call("GET", f"/{self._grade}/tickets?key={quote(key)}")
+        return TicketReceipt(str(found[0]["id"])) if found else None
+
+    def create(self, ticket: Ticket) -> TicketReceipt:
+        found = self._call("POST", f"/{self._grade}/tickets", {"key": ticket.key})
+        return TicketReceipt(str(found["id"]))
+
+    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
+        raise NotImplementedError
+
+    def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
+        raise NotImplementedError
+
+    def set_status(
+        self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
+    ) -> Exchange:
+        raise NotImplementedError
+
+    def read(self, receipt: TicketReceipt) -> TicketReceipt:
+        raise NotImplementedError
+
+    def changes(self, cursor: str | None) -> ChangePage:
+        raise NotImplementedError
+
+    def stage_of(self, status: str) -> str | None:
+        raise NotImplementedError
+
+    def preview(self, ticket: Ticket) -> str:
+        return ticket.key
+
+    def close(self) -> None:
+        """Every call has a connection of its own."""
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT_S)
+        try:
+            connection.connect()
+        except OSError as error:
+            raise ToolUnreachable(str(error)) from error
+        headers = {"X-Sender": str(os.getpid()), "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, json.dumps(body).encode() if body else None, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise OutcomeUnknown(type(error).__name__) from error
+        finally:
+            connection.close()
+        exchange = Exchange(f"{method} {path}", content.decode(), answer.status)
+        if answer.status >= 400:
+            raise OutcomeUnknown(f"HTTP {answer.status}", exchange=exchange)
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise OutcomeUnknown("garbage", exchange=exchange) from error
