@@ -22,6 +22,8 @@ run := $(VENV)/bin/python -m
 made := $(VENV)/made-by-$(subst /,_,$(PYTHON))
 installed := $(VENV)/installed
 installed_for_tests := $(VENV)/installed-for-tests
+# A name of its own, since a comma would part the arguments of a call.
+with_tests := .[test,test-tools]
 
 .PHONY: help venv venv-test demo test test-slow-tools bench prove-durability prove-delivery prove-conformance lint openapi clean
 
@@ -83,7 +85,7 @@ $(installed): $(made) pyproject.toml
 	$(call pip_install,the server,-e .)
 
 $(installed_for_tests): $(made) pyproject.toml conformance/pyproject.toml
-	$(call pip_install,the server with what its tests need,-e '.[test,test-tools]' -e './conformance[test]')
+	$(call pip_install,the server with what its tests need,-e '$(with_tests)' -e './conformance[test]')
 	@touch $(installed)
 
 # One dot per package; the whole of pip's words only if it fails.
