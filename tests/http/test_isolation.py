@@ -19,9 +19,15 @@ from tests.http.conftest import SUFFIXES, errors_of, multipart
 from tests.http.hostile_images import picture
 
 #: What stands for each variable part of a route; a new one must be told here.
-VARIABLES = {"service_request_id", "token", "service_code", "name", "path"}
-#: Routes of the installation, not of a jurisdiction: they read no request.
-OF_THE_INSTALLATION = re.compile(r"/(healthz|readyz|openapi\.json|docs/.*|discovery\.\w+)?$")
+VARIABLES = {
+    *("service_request_id", "token", "service_code", "name", "path"),
+    *("destination", "secret"),
+}
+#: Routes of the installation, not of a jurisdiction: they read no request. The doors of
+#: tools and agents take no key but a signature (test_hooks.py, test_agent_links.py).
+OF_THE_INSTALLATION = re.compile(
+    r"/(healthz|readyz|metrics|openapi\.json|docs/.*|discovery\.\w+|hooks/.*|agent)?$"
+)
 
 CANARIES = {
     "email": "canary.mail@secret.example",
