@@ -16,7 +16,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class MailChannel:
-    """Alerts by mail; encrypted, but to a mail server on this machine.
+    """Alerts by mail; encrypted, but to a mail server on this machine that asks no password.
 
     Args:
         url: `smtp://[user:password@]host[:port]` (STARTTLS) or `smtps://…`.
@@ -48,7 +48,7 @@ class MailChannel:
         if self._url.scheme == "smtps":
             return smtplib.SMTP_SSL(host, port, timeout=_TIMEOUT_S, context=context)
         smtp = smtplib.SMTP(host, port, timeout=_TIMEOUT_S)
-        if host not in _LOOPBACK:
+        if host not in _LOOPBACK or self._url.username:
             smtp.starttls(context=context)
         return smtp
 

@@ -86,10 +86,10 @@ class GeoReportAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """More with a server of ours."""
+        """More with a server of ours: its feed says more than its open and closed."""
         ours = self._is_ours
         idempotency = Idempotency.NATIVE if ours else self._profile.idempotency
-        return Capabilities(idempotency, attach=False, comment=ours, read=True, changes=ours)
+        return Capabilities(idempotency, attach=False, comment=ours, read=not ours, changes=ours)
 
     def probe(self) -> str:
         """Read the list of services; the peer's id, when it tells it."""
@@ -103,10 +103,9 @@ class GeoReportAdapter:
         """Post the request; a token is followed for two seconds, then later."""
         self._refuse_loops(ticket)
         request = self._request(ticket)
-        safe = self._is_ours
         persons = [value for name, value in request.data if name in REPORTER_FIELDS]
-        reply = self._wire.send(request, safe=safe, persons=persons)
-        row = self._first_row(reply, safe=safe)
+        reply = self._wire.send(request, safe=False, persons=persons)
+        row = self._first_row(reply, safe=False)
         id_, token = row.get("service_request_id"), row.get("token")
         if not id_ and token:
             id_ = self._id_of(str(token))
@@ -114,7 +113,7 @@ class GeoReportAdapter:
             raise ToolBusy("Le numéro n'est pas encore donné.", retry_after_s=30,
                            exchange=reply.exchange)  # fmt: skip
         if not id_ and not token:
-            raise unreadable(reply, "ni numéro ni jeton", safe=safe)
+            raise unreadable(reply, "ni numéro ni jeton", safe=False)
         number = str(id_) if id_ else None
         return TicketReceipt(number or f"{_TOKEN}{token}", number=number, exchange=reply.exchange)
 
@@ -260,19 +259,19 @@ class GeoReportAdapter:
     def _first_row(self, reply: Reply, *, safe: bool) -> Mapping[str, Any]:
         if not 200 <= reply.status < 300:
             raise failure_of(reply, _words(reply), safe=safe)
-        try:
-            return _rows(reply)[0]
-        except (IndexError, ToolBusy) as error:
-            raise unreadable(reply, "pas de document GeoReport", safe=safe) from error
+        rows = _rows(reply, safe=safe)
+        if not rows:
+            raise unreadable(reply, "la liste est vide", safe=safe)
+        return rows[0]
 
 
-def _rows(reply: Reply) -> list[dict[str, Any]]:
+def _rows(reply: Reply, *, safe: bool = True) -> list[dict[str, Any]]:
     try:
         rows = json.loads(reply.content)
     except (ValueError, RecursionError) as error:
-        raise unreadable(reply, str(error), safe=True) from error
+        raise unreadable(reply, str(error), safe=safe) from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise unreadable(reply, "une liste GeoReport est attendue", safe=True)
+        raise unreadable(reply, "une liste GeoReport est attendue", safe=safe)
     return rows
 
 

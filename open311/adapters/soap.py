@@ -171,6 +171,8 @@ class SoapAdapter:
     def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
         """Add one photo; a photo that the tool refuses goes as a link."""
         rules = self._profile.attachments
+        if attachment.media_type not in rules.media_types:
+            raise AttachmentRefused(f"{attachment.name} : {attachment.media_type} n'est pas admis.")
         if len(attachment.content) > rules.max_bytes:
             raise AttachmentRefused(f"{attachment.name} : plus de {rules.max_bytes} octets.")
         values = self._values(ticket) | receipt_values(receipt) | file_values(attachment)

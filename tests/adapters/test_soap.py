@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from queue import Empty, Queue
 from threading import Thread
 
 import pytest
+import requests
 
 from open311.adapters.contract import Adapter
 from open311.adapters.profile import ProfileFaults
@@ -32,11 +34,15 @@ from open311.domain.delivery import (
     ToolUnauthorized,
     ToolUnreachable,
 )
+from open311.domain.status import Stage
+from tests.adapters.contract import AdapterContract, HttpContract, Seen, Tool
+from tests.adapters.faulty_proxy import faulty_proxy
 from tests.adapters.tickets import LOOPBACK, photo, ticket
 
 SERVER = Path(__file__).parent / "soap_server"
 ATAL_PATH, EXAMPLE_PATH = "/awa/services/DemandeService", "/exemple"
 PASSWORD = "un-mot-de-passe"
+_ACCOUNT = ("voirie", PASSWORD)
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +121,7 @@ def example(npm_soap: Path) -> Iterator[SoapServer]:
 
 
 def destination(server: SoapServer, profile: str, **settings: str) -> Destination:
-    base_url = f"http://127.0.0.1:{server.port}"
+    base_url = settings.pop("base_url", f"http://127.0.0.1:{server.port}")
     return Destination(
         name="gentilly-atal",
         profile=profile,
@@ -124,6 +130,46 @@ def destination(server: SoapServer, profile: str, **settings: str) -> Destinatio
         settings={"base_url": base_url, "user": "voirie", **settings},
         secrets={"password": "env:SOAP_PASSWORD"},
     )
+
+
+class Behind:
+    """Our stand-in of ATAL as the people of the service would use it."""
+
+    def __init__(self, server: SoapServer) -> None:
+        self._url = f"http://127.0.0.1:{server.port}"
+
+    def tickets(self, key: str) -> list[Seen]:
+        """ATAL takes no reference of ours: the contract's number is in the link only."""
+        number = key.split("-")[2]
+        held = requests.get(f"{self._url}/tickets", auth=_ACCOUNT, timeout=10).json()
+        return [
+            Seen(each["id"], json.dumps(each["args"], ensure_ascii=False), each["etat"],
+                 files=tuple(each["fichiers"]))
+            for each in held
+            if re.search(rf"/demandes/{number}\b", each["args"].get("demandeDescription", ""))
+        ]  # fmt: skip
+
+    def move(self, ticket_id: str, word: str) -> None:
+        params = {"id": ticket_id, "etat": word}
+        requests.get(f"{self._url}/move", params=params, auth=_ACCOUNT, timeout=10)
+
+
+@pytest.fixture(scope="module")
+def tool(atal: SoapServer) -> Iterator[Tool]:
+    with faulty_proxy(f"http://127.0.0.1:{atal.port}") as proxy:
+        yield Tool(
+            destination=atal_destination(atal, base_url=proxy.url),
+            environment={"SOAP_PASSWORD": PASSWORD},
+            behind=Behind(atal),
+            proxy=proxy,
+            create=f"POST {ATAL_PATH}",
+            moves=("Terminée", Stage.DONE),
+            unmapped="Chiffrage",
+        )
+
+
+class TestOurStandInOfAtal(AdapterContract, HttpContract):
+    """Every clause of the contract, grade none."""
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
+from open311.config.settings import LOOPBACK
+from open311.domain.errors import NotFound
 from open311.http.context import installation, settings
+from open311.operations.delivery_metrics import CONTENT_TYPE, delivery_metrics
 from open311.operations.readiness import check_readiness
 
 operation = Blueprint("operation", __name__)
@@ -29,6 +32,18 @@ def readyz() -> Response:
     response = jsonify(status="ready" if not faults else "not ready", faults=faults)
     response.status_code = 503 if faults else 200
     return response
+
+
+@operation.get("/metrics")
+def metrics() -> Response:
+    """Deliveries in numbers (Prometheus), for this machine's own monitoring only.
+
+    Whatever came through a proxy came from elsewhere: to it there is nothing here.
+    """
+    if request.remote_addr not in LOOPBACK or "X-Forwarded-For" in request.headers:
+        raise NotFound("Cette adresse n'existe pas.")
+    here = installation()
+    return Response(delivery_metrics(here, here.now()), content_type=CONTENT_TYPE)
 
 
 def _data_folder() -> Path:

@@ -19,7 +19,7 @@ function insert(call) {
     if (object.startsWith("refuse")) fault("soap:Client", "typeDemande inconnu");
     if (object.startsWith("panne")) fault("soap:Server", "base indisponible");
     const id = `D${tickets.size + 1}`;
-    tickets.set(id, { objet: object, fichiers: [] });
+    tickets.set(id, { args, etat: "Planifiée", fichiers: [] });
     if (object.startsWith("lent")) behaviour = "reset";
     return id;
   };
@@ -30,7 +30,7 @@ const upload = (args) => {
   tell("upload", { ...args, content: (args.content || "").length });
   if (!tickets.has(args.numeroDemande)) fault("soap:Client", "demande inconnue");
   if (args.filename.endsWith("-9.jpg")) fault("soap:Client", "fichier refusé");
-  tickets.get(args.numeroDemande).fichiers.push(args.content);
+  tickets.get(args.numeroDemande).fichiers.push(args.filename);
   return {};
 };
 
@@ -43,8 +43,8 @@ const atal = {
   upload,
   retrieveDetailsDemande: (args) => ({
     codeDemande: args.numeroDemande,
-    etatDemande: { description: "Planifiée" },
-    objetDemande: tickets.get(args.numeroDemande)?.objet,
+    etatDemande: { description: tickets.get(args.numeroDemande).etat },
+    objetDemande: tickets.get(args.numeroDemande).args.demandeObjet,
   }),
 };
 const example = {
@@ -64,7 +64,20 @@ const raw = { "/html": [200, "<html><body>Bonjour</body></html>"], "/503": [503,
     "'http://schemas.xmlsoap.org/soap/envelope/'><soap:Body>&x;</soap:Body></soap:Envelope>"],
   "/500": [500, "Internal Server Error"] };
 
+// Behind the service: what its people see and do.
+function behind(url) {
+  if (url.pathname === "/move") {
+    tickets.get(url.searchParams.get("id")).etat = url.searchParams.get("etat");
+  }
+  return JSON.stringify([...tickets].map(([id, ticket]) => ({ id, ...ticket })));
+}
+
 const server = http.createServer((request, response) => {
+  const url = new URL(request.url, "http://localhost");
+  if (["/move", "/tickets"].includes(url.pathname)) {
+    response.writeHead(200, { "Content-Type": "application/json" }).end(behind(url));
+    return;
+  }
   const [status, body] = raw[request.url] || [404, "not found: " + request.url];
   request.resume();
   response.writeHead(status, { "Content-Type": "text/html", "Retry-After": "7" }).end(body);

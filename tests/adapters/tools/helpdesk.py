@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from tests.adapters.tools.processes import free_port, run, served
+from tests.adapters.tools.processes import free_port, need_package, run, served
 
 _SETTINGS = """
 import os
@@ -113,6 +113,7 @@ class Helpdesk:
 @contextlib.contextmanager
 def running_helpdesk(folder: Path, webhooks: tuple[str, ...] = ()) -> Iterator[Helpdesk]:
     """Make a Django project in `folder`, serve it, and stop it at the end."""
+    need_package("helpdesk")
     (folder / "site_settings.py").write_text(_SETTINGS, encoding="utf-8")
     (folder / "site_urls.py").write_text(_URLS, encoding="utf-8")
     env = {

@@ -7,12 +7,20 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 import requests
 
 #: A guard against hanging, no measure.
 _BOOT_S = 60
+
+
+def need_package(module: str) -> None:
+    """Skip, loudly, where the extra `test-tools` is not installed."""
+    if find_spec(module) is None:
+        pytest.skip(f"{module} is missing: pip install -e '.[test-tools]' (make test does)")
 
 
 def free_port() -> int:

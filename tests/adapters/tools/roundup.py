@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.adapters.tools.processes import free_port, run, served
+from tests.adapters.tools.processes import free_port, need_package, run, served
 
 PASSWORD = "correct-horse-battery"
 _ACCOUNTS = """
@@ -84,6 +84,7 @@ def running_roundup(folder: Path, *, public_url: str) -> Iterator[Roundup]:
     Args:
         public_url: what the tracker believes its address to be (a proxy before it).
     """
+    need_package("roundup")
     port = free_port()
     home = folder / "voirie"
     scripts = Path(sys.executable).parent
