@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.benchmarks.bench import Bench, Report, benched
+from tests.benchmarks.delivering import measure_delivering
 from tests.benchmarks.exporting import measure_export
 from tests.benchmarks.growth import measure_growth
 from tests.benchmarks.reading import measure_reading
@@ -51,6 +52,7 @@ def _run(engine: str, folder: Path, size: int, report: Report) -> None:
         measure_export(large, folder, report)
         measure_writing(large, report)
     measure_slow_disk(engine, report)
+    measure_delivering(engine, report)
 
 
 @contextmanager

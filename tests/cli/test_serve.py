@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -17,7 +18,7 @@ import pytest
 from open311.formats.public_documents import RENDERER_VERSION
 from open311.storage import catalogue
 from open311.storage.database import Database
-from tests.cli.running import Running
+from tests.cli.running import GUARD_S, Running
 from tests.cli.worlds import make_site
 from tests.postgres import PrivateCluster
 
@@ -187,3 +188,54 @@ def _answers(server: Running) -> bool:
     with contextlib.suppress(OSError), urlopen(healthz) as response:
         return bool(response.status == 200)
     return False
+
+
+def _worker_of(server: Running) -> int | None:
+    """The process id of the worker that a server started."""
+    for pid in _children(server.process.pid):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"worker\0--with-parent\0"):
+                return pid
+    return None
+
+
+def _children(pid: int) -> list[int]:
+    """Children of every thread: the one that starts the worker is not the first."""
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in found for child in path.read_text().split()]
+
+
+@pytest.mark.parametrize(
+    "command", [("serve", "--with-worker"), ("demo", "--reports", "0")], ids=str
+)
+def test_a_worker_beside_a_server_is_replaced_when_it_dies_and_ends_with_it(
+    command: tuple[str, ...], site: tuple[str, str], tmp_path: Path
+) -> None:
+    started = [*command, "--port", "0"]
+    with Running(*started, folder=tmp_path, OPEN311_DATABASE_URL=site[0]) as server:
+        server.await_line("BASE")
+        server.wait_until(lambda: _worker_of(server))
+        first = _worker_of(server)
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        server.wait_until(lambda: _worker_of(server) not in (None, first))
+        second = _worker_of(server)
+        os.kill(server.process.pid, signal.SIGTERM)
+        assert server.ends() == 0
+        assert not Path(f"/proc/{second}").exists()
+
+
+def test_a_worker_does_not_outlive_a_server_that_is_killed(
+    site: tuple[str, str], tmp_path: Path
+) -> None:
+    with Running(
+        "serve", "--with-worker", "--port", "0", folder=tmp_path, OPEN311_DATABASE_URL=site[0]
+    ) as server:
+        server.await_line("BASE")
+        server.wait_until(lambda: _worker_of(server))
+        orphan = Path(f"/proc/{_worker_of(server)}/cmdline")
+        server.process.kill()
+        deadline = time.monotonic() + GUARD_S
+        while orphan.exists() and orphan.read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not (orphan.exists() and orphan.read_bytes())
