@@ -1,4 +1,4 @@
-"""What a server does beside requests: documents to render again, old receipts to forget."""
+"""What a server does beside requests: documents to render again, receipts and photos to forget."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import structlog
 
 from open311.domain.errors import Open311Error
 from open311.operations.installation import Installation
+from open311.operations.photo_sweep import sweep_photos
 from open311.operations.rerender import needs_rerender, rerender_installation
 from open311.storage.receipts import forget_receipts_before
 from open311.storage.turn import only_process
@@ -17,6 +18,7 @@ from open311.storage.turn import only_process
 _log = structlog.get_logger("open311.upkeep")
 
 _HOUR_S = 3600.0
+_DAY_S = 24 * _HOUR_S
 #: How soon to look again after another process had its turn, or the database was away.
 _RETRY_S = 30.0
 
@@ -33,6 +35,7 @@ class Upkeep(threading.Thread):
         self._installation = installation
         self._kept = timedelta(hours=idempotency_hours)
         self._stopping = threading.Event()
+        self._next_sweep = 0.0
 
     def run(self) -> None:
         """Work, wait, work again, until `stop`."""
@@ -61,6 +64,7 @@ class Upkeep(threading.Thread):
             if needs_rerender(self._installation):
                 self._rerender()
             self._forget_receipts()
+            self._sweep_photos()
         return not needs_rerender(self._installation)
 
     def _rerender(self) -> None:
@@ -71,6 +75,16 @@ class Upkeep(threading.Thread):
                 return
         duration_s = round(time.monotonic() - started, 1)
         _log.info("documents rendered again", count=count, duration_s=duration_s)
+
+    def _sweep_photos(self) -> None:
+        """Once a day: it reads the names of all photos."""
+        if time.monotonic() < self._next_sweep:
+            return
+        here = self._installation
+        count = sweep_photos(here.database, here.media, now=here.now())
+        self._next_sweep = time.monotonic() + _DAY_S
+        if count:
+            _log.info("photos without a request deleted", count=count)
 
     def _forget_receipts(self) -> None:
         moment = self._installation.now() - self._kept

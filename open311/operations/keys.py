@@ -72,7 +72,7 @@ def rotate_key(connection: Connection, old: StoredKey, *, now: datetime, overlap
         now=now,
         client_reference=old.client_reference,
         same_body_window_s=old.same_body_window_s,
-        replaces_api_key_id=old.api_key_id,
+        replaces_api_key_id=old.client_id,
     )
 
 

@@ -178,7 +178,7 @@ def _answered_before(
         if earlier is not None:
             for taken in claims[:at]:  # they stand for the same request from now on
                 receipts.put_receipt(
-                    connection, key.api_key_id, taken.claim, earlier.request_key, earlier.receipt
+                    connection, key.client_id, taken.claim, earlier.request_key, earlier.receipt
                 )
             return Receipt(**earlier.receipt)
     return None
@@ -201,7 +201,7 @@ def _keep(
 ) -> None:
     """Remember the receipt beside every claim of its POST."""
     for claim in claims:
-        receipts.put_receipt(connection, key.api_key_id, claim.claim, request_key, asdict(receipt))
+        receipts.put_receipt(connection, key.client_id, claim.claim, request_key, asdict(receipt))
 
 
 def _service_of(side: Side, draft: RequestDraft) -> Service:
@@ -216,10 +216,10 @@ def _earlier(
     """The receipt that an earlier POST earned with this claim, or None: the claim is ours."""
     expired = None if claim.lives_for is None else now - claim.lives_for
     if receipts.claim_answer(
-        connection, key.api_key_id, claim.claim, claim.fingerprint, now=now, expired=expired
+        connection, key.client_id, claim.claim, claim.fingerprint, now=now, expired=expired
     ):
         return None
-    earlier = receipts.find_receipt(connection, key.api_key_id, claim.claim)
+    earlier = receipts.find_receipt(connection, key.client_id, claim.claim)
     assert earlier is not None
     if earlier.fingerprint != claim.fingerprint and claim.claim.startswith("key:"):
         raise KeyReused(

@@ -100,7 +100,7 @@ def post_update(
     assert draft.update_id is not None
     stored = _public_request(connection, side, draft)
     # Asked behind the request's lock: the same update sent twice at once is kept once.
-    earlier = updates.find_update(connection, side.scope, key.api_key_id, draft.update_id)
+    earlier = updates.find_update(connection, side.scope, key.client_id, draft.update_id)
     if earlier is not None:
         return earlier
     is_staff = "staff" in key.rights
@@ -117,7 +117,7 @@ def post_update(
         media_urls=draft.media_urls,
         author="staff" if is_staff else "resident",
         update_id=draft.update_id,
-        api_key_id=key.api_key_id,
+        api_key_id=key.client_id,
     )
     service_request_id = stored.request.service_request_id
     return take_step(connection, side, service_request_id, step, public_url=public_url, now=now)

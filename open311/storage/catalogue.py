@@ -35,6 +35,7 @@ class StoredKey:
     """An API key: the public part, the hash of the secret, what it may do.
 
     Attributes:
+        replaces_api_key_id: the first key of the same client, for a rotated one.
         jurisdictions: jurisdiction_ids, or `*` for all of the installation.
         rights: `create`, `update`, `staff`.
     """
@@ -51,6 +52,11 @@ class StoredKey:
     expires_datetime: datetime | None = None
     revoked_datetime: datetime | None = None
     replaces_api_key_id: str | None = None
+
+    @property
+    def client_id(self) -> str:
+        """The client behind its keys: its first key's id. A retry may carry the next key."""
+        return self.replaces_api_key_id or self.api_key_id
 
 
 def configuration_version(database: Database) -> int:

@@ -117,6 +117,15 @@ def public_photo_names(database: Database, scope: Scope, service_request_id: int
     return {photo[size] for photo in photos for size in ("name", "thumbnail")}
 
 
+def named_photos(connection: Connection) -> set[str]:
+    """The names of all photos that any request of the installation shows."""
+    found = sql.rows(
+        connection, "SELECT photos FROM service_request WHERE CAST(photos AS text) <> '[]'"
+    )
+    photos = (Photo(**photo) for row in found for photo in decoded(row[0]))
+    return {name for photo in photos for name in (photo.name, photo.thumbnail)}
+
+
 def photos_elsewhere(
     connection: Connection, scope: Scope, service_request_id: int, names: Iterable[str]
 ) -> set[str]:

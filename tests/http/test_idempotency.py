@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from open311.operations.keys import create_key
+from open311.operations.keys import create_key, find_key, rotate_key
 from open311.storage.models import Base
 from tests.conftest import World
 from tests.http.conftest import errors_of, multipart, refused, unique_text
@@ -321,3 +322,17 @@ def test_long_references_that_differ_at_their_end_are_two_requests(world: World)
     ]
     first, other, again = (post["service_request_id"] for post in posts)
     assert first == again != other
+
+
+def test_a_retry_with_the_rotated_key_is_the_same_request(world: World) -> None:
+    headers = {"Idempotency-Key": "before-the-rotation"}
+    first = world.posted_id(headers=headers)
+    key, overlap = world.key, timedelta(hours=1)
+    for _ in range(2):
+        old = find_key(world.installation.keys, key)
+        key = world.database.write(
+            lambda connection, old=old: rotate_key(
+                connection, old, now=world.clock.now, overlap=overlap
+            )
+        )
+        assert world.posted_id(api_key=key, headers=headers) == first
