@@ -36,7 +36,6 @@ def compose_ticket(
     """
     request, public_url = stored.request, installation.public_url
     service = side.jurisdiction.services.get(request.service_code)
-    urls = (photo_url(side, request, photo.name, public_url) for photo in stored.photos)
     ticket = Ticket(
         key=key,
         service_request_id=str(request.service_request_id),
@@ -61,10 +60,15 @@ def compose_ticket(
         is_staff=request.is_staff,
         reporter=reporter or Reporter(),
         attributes=stored.answers,
-        media_urls=(*urls, *stored.client_media_urls),
+        media_urls=_media_urls(side, stored, public_url),
         origin=tuple(origin),
     )
     return _placed(ticket, side, destination)
+
+
+def _media_urls(side: Side, stored: StoredRequest, public_url: str) -> tuple[str, ...]:
+    own = (photo_url(side, stored.request, photo.name, public_url) for photo in stored.photos)
+    return (*own, *stored.client_media_urls)
 
 
 def compose_attachment(
