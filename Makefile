@@ -25,7 +25,7 @@ installed_for_tests := $(VENV)/installed-for-tests
 # A name of its own, since a comma would part the arguments of a call.
 with_tests := .[test,test-tools]
 
-.PHONY: help venv venv-test demo test test-slow-tools bench prove-durability prove-delivery prove-conformance lint openapi clean
+.PHONY: help venv venv-test demo test test-delivery test-slow-tools bench prove-durability prove-delivery prove-conformance lint openapi clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,8 +37,11 @@ venv-test: $(installed_for_tests)  ## the same with what tests and checks need
 demo: $(installed)  ## start a server with French territories and reports (PORT=8311, 0 = a free one)
 	@exec $(VENV)/bin/open311 demo --port $(PORT) $(ARGS)
 
-test: $(installed_for_tests)  ## run the whole suite, on SQLite and on a private PostgreSQL
-	@exec $(run) pytest --numprocesses auto --dist loadfile $(ARGS)
+test: $(installed_for_tests)  ## run the server's suite, on SQLite and on a private PostgreSQL
+	@exec $(run) pytest --numprocesses auto --dist loadfile --ignore tests/delivery --ignore tests/adapters $(ARGS)
+
+test-delivery: $(installed_for_tests)  ## run the suite of delivery: adapters, workers, real tools really started
+	@exec $(run) pytest --numprocesses auto --dist loadfile tests/delivery tests/adapters $(ARGS)
 
 test-slow-tools: $(installed_for_tests)  ## the tests that start a real Redmine, where it is installed
 	@exec $(run) pytest -m slow_tools -rs tests/adapters $(ARGS)
