@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import structlog
 
 from tests.benchmarks.bench import Bench, Report, benched
 from tests.benchmarks.delivering import measure_delivering
@@ -28,6 +31,8 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=100_000, help="requests to generate")
     parser.add_argument("--engine", choices=ENGINES, action="append", help="one engine only")
     arguments = parser.parse_args()
+    # One line for each target: the log lines of what is measured go nowhere.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     report, start = Report(), time.monotonic()
     for engine in arguments.engine or ENGINES:
         with tempfile.TemporaryDirectory(prefix="open311-bench-") as folder:
