@@ -18,10 +18,8 @@ def delivery_metrics(installation: Installation, now: datetime) -> str:
     """Every metric of deliveries; the names are documented in docs/delivery.md."""
     database = installation.database
     names = [destination.name for destination in all_destinations(installation)]
-    states, oldest = (
-        destinations.all_states(database),
-        delivery_records.oldest_undelivered(database),
-    )
+    states = destinations.all_states(database)
+    oldest = delivery_records.oldest_undelivered(database)
     waiting, since = delivery_records.waiting_outbox(database)
     families = (
         _family("open311_outbox_events", "events that no worker has routed yet", [({}, waiting)]),
@@ -53,19 +51,15 @@ def delivery_metrics(installation: Installation, now: datetime) -> str:
         _family(
             "open311_destination_stopped",
             "1 while a destination is paused or its circuit is open",
-            [
-                ({"destination": name}, 0 if _state(states, name).may_go(now) else 1)
-                for name in names
-            ],
+            [({"destination": name}, _stopped(states, name, now)) for name in names],
         ),
     )
     return "".join(line for family in families for line in family)
 
 
-def _state(
-    states: Mapping[str, destinations.DestinationState], name: str
-) -> destinations.DestinationState:
-    return states.get(name, destinations.DestinationState(name))
+def _stopped(states: Mapping[str, destinations.DestinationState], name: str, now: datetime) -> int:
+    state = states.get(name, destinations.DestinationState(name))
+    return 0 if state.may_go(now) else 1
 
 
 def _by_state(counts: Mapping[tuple[str, str], int]) -> Iterable[Sample]:

@@ -70,21 +70,7 @@ def take_step(
     moment = max(now, request.updated_datetime)  # a public date never goes back
     public = step.stage is not None or bool(step.note) or bool(step.media_urls)
     update = updates.insert_update(
-        connection,
-        side.scope,
-        RequestUpdate(
-            service_request_id=service_request_id,
-            type=type_of_step(request.stage, stage),
-            stage=stage,
-            updated_datetime=moment,
-            description=step.note,
-            internal_note=step.internal_note,
-            media_urls=step.media_urls,
-            public=public,
-            author=step.author,
-            update_id=step.update_id,
-            api_key_id=step.api_key_id,
-        ),
+        connection, side.scope, _entry(request, step, stage, moment, public=public)
     )
     if public:
         _publish(connection, side, _moved(stored, step, stage, moment), public_url)
@@ -95,6 +81,24 @@ def take_step(
             connection, side.scope, service_request_id, kind=kind, payload=payload, now=now
         )
     return update
+
+
+def _entry(
+    request: ServiceRequest, step: Step, stage: Stage, moment: datetime, *, public: bool
+) -> RequestUpdate:
+    return RequestUpdate(
+        service_request_id=request.service_request_id,
+        type=type_of_step(request.stage, stage),
+        stage=stage,
+        updated_datetime=moment,
+        description=step.note,
+        internal_note=step.internal_note,
+        media_urls=step.media_urls,
+        public=public,
+        author=step.author,
+        update_id=step.update_id,
+        api_key_id=step.api_key_id,
+    )
 
 
 def set_visibility(
