@@ -1,10 +1,10 @@
 """SQLite under many writers: one writes at a time, one fsync serves all who wait.
 
 Sixteen clients that each commit for themselves wait for sixteen fsyncs in turn. Here
-whoever has the turn writes for all who queued meanwhile, in one transaction; they
-find their work done when their turn comes. Each piece of work has its own savepoint:
-what one refuses does not touch the others, and nobody is answered before the commit
-that holds his rows. A lone client pays for no hand-over between threads.
+whoever has the lead writes for all who queued meanwhile, in one transaction, wakes
+them, and hands the lead to the first who came since. Each piece of work has its own
+savepoint: what one refuses does not touch the others, and nobody is answered before
+the commit that holds his rows. A lone client pays for no hand-over between threads.
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ _CHECKPOINT_BYTES = 8 * 1024 * 1024
 
 
 class _Job:
-    """One piece of work and what became of it."""
+    """One piece of work, what became of it, and the bed of who waits for that."""
+
+    __slots__ = ("done", "error", "result", "woken", "work")
 
     def __init__(self, work: Callable[[Connection], Any]) -> None:
         self.work = work
         self.done = False
         self.result: Any = None
         self.error: Exception | None = None
+        self.woken = threading.Lock()
+        self.woken.acquire()
 
     def fail(self, error: Exception) -> None:
         self.done, self.error = True, error
@@ -58,6 +62,8 @@ class GroupCommitDatabase(Database):
     ) -> None:
         super().__init__(url, synchronous=synchronous, pool_size=pool_size, lock_wait_s=lock_wait_s)
         self._waiting: deque[_Job] = deque()
+        self._queue = threading.Lock()
+        self._led = False
         self._turn = threading.Lock()
         self._stopped = threading.Event()
         self._checkpointer = threading.Thread(
@@ -68,10 +74,13 @@ class GroupCommitDatabase(Database):
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a durable transaction, its own or one that is shared."""
         job = _Job(work)
-        self._waiting.append(job)
-        with self._turn:
-            while not job.done:  # more may wait than one group takes
-                self._write_group(self._take())
+        with self._queue:
+            self._waiting.append(job)
+            leads, self._led = not self._led, True
+        if not leads:
+            job.woken.acquire()
+        if not job.done:
+            self._lead(job)
         if job.error is not None:
             raise job.error
         result: T = job.result
@@ -84,9 +93,24 @@ class GroupCommitDatabase(Database):
         with self._turn:
             super().close()
 
+    def _lead(self, own: _Job) -> None:
+        """Write for all who wait now, `own` first; then wake them and hand the lead on."""
+        group = self._take()
+        try:
+            with self._turn:
+                self._write_group(group)
+        finally:
+            with self._queue:
+                heir = self._waiting[0] if self._waiting else None
+                self._led = heir is not None
+            for job in (heir, *group):
+                if job is not None and job is not own:
+                    job.woken.release()
+
     def _take(self) -> list[_Job]:
-        """Whoever waits now, in order; the caller's own job is among them."""
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_GROUP))]
+        """The first who wait, in order: the leader's own job is the very first."""
+        with self._queue:
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_GROUP))]
 
     def _write_group(self, group: list[_Job]) -> None:
         try:
@@ -96,6 +120,9 @@ class GroupCommitDatabase(Database):
             self._fail(group, Unavailable(UNAVAILABLE), error)
         except Exception as error:  # noqa: BLE001 - told to each who asked
             self._fail(group, error, error)
+        except BaseException as error:  # an interrupt: whoever waits must not wait for ever
+            self._fail(group, Unavailable(UNAVAILABLE), error)
+            raise
         else:
             for job in group:
                 job.done = True
@@ -116,7 +143,7 @@ class GroupCommitDatabase(Database):
             sql.execute(connection, "RELEASE job")
 
     @staticmethod
-    def _fail(group: list[_Job], error: Exception, cause: Exception) -> None:
+    def _fail(group: list[_Job], error: Exception, cause: BaseException) -> None:
         if error is not cause:
             error.__cause__ = cause
         for job in group:
