@@ -174,6 +174,12 @@ class Settings:
         "How long a write waits for the database's lock before the answer is 503.",
         "seconds",
     )
+    read_limit_s: float = _setting(
+        10.0,
+        _seconds(3600),
+        "How long one query of a list may take before the answer is 503; 0 sets no limit.",
+        "seconds",
+    )
     idempotency_hours: int = _setting(
         48,
         _whole(1, 24 * 90),

@@ -87,5 +87,9 @@ class Unavailable(Open311Error):
     status = 503
 
 
+class TooCostly(Unavailable):
+    """A read was ended because it took longer than one may take."""
+
+
 class NotAllowed(Open311Error):
     """A staff action that the state of the request does not permit."""

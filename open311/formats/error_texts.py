@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from open311.domain.errors import NotFound, Open311Error
+from open311.domain.errors import NotFound, Open311Error, TooCostly
 
 _BY_STATUS = {
     400: "this value is missing or not acceptable",
@@ -33,6 +33,8 @@ def in_english(error: Open311Error, status: int) -> str:
     required = _REQUIRED.search(error.message)
     if required is not None:
         return f"{error.field}: a value is required ({required[1]})"
+    if isinstance(error, TooCostly):
+        return "This asks too much work of the server; narrow it (dates, service, area) or wait."
     if error.field is None:
         return general[0].upper() + general[1:] + "."
     return f"{error.field}: {general} ({error.message})"

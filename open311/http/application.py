@@ -46,9 +46,11 @@ def open_server_database(settings: Settings) -> Database:
             synchronous=settings.sqlite_synchronous,
             pool_size=2,
             lock_wait_s=settings.lock_wait_s,
+            read_limit_s=settings.read_limit_s,
         )
     return Database(
         settings.database_url,
         pool_size=settings.thread_count + 1,
         lock_wait_s=settings.lock_wait_s,
+        read_limit_s=settings.read_limit_s,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from open311.domain.errors import Unavailable
+from open311.domain.errors import TooCostly, Unavailable
 from open311.storage.sql import Parameters, Row, for_driver
 
 T = TypeVar("T")
@@ -22,6 +23,9 @@ _BUSY_TIMEOUT_MS = 10_000
 _PAGE_BYTES = 8192
 #: Pages; the background checkpoint normally keeps the log far below.
 _AUTOCHECKPOINT_PAGES = 20_000
+#: Steps of SQLite between two looks at the clock: a page of 1000 requests takes 13,000.
+_STEPS_BETWEEN_LOOKS = 20_000
+_QUERY_CANCELED = "57014"  # PostgreSQL, appendix A
 UNAVAILABLE = "Le serveur ne peut rien enregistrer pour le moment ; réessayez dans un instant."
 
 
@@ -39,6 +43,8 @@ class Database:
         pool_size: connections kept for writing.
         lock_wait_s: seconds that a write waits for a lock; None waits ten on SQLite,
             for ever on PostgreSQL (commands and migrations may have to).
+        read_limit_s: seconds that one query of `rows` or `first` may take; None or 0
+            sets no limit (commands may have to read everything).
     """
 
     def __init__(
@@ -48,9 +54,11 @@ class Database:
         synchronous: str = "FULL",
         pool_size: int = 5,
         lock_wait_s: float | None = None,
+        read_limit_s: float | None = None,
     ) -> None:
         self.engine = _create_engine(url, synchronous, pool_size, lock_wait_s)
         self.dialect = self.engine.dialect.name
+        self._read_limit_s = read_limit_s or 0.0
         self._held = threading.local()
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -111,10 +119,11 @@ class Database:
 
         Raises:
             Unavailable: the database cannot be reached.
+            TooCostly: the query took longer than `read_limit_s`.
         """
         text = for_driver(sql, self.dialect)
         try:
-            return list(self._held_cursor().execute(text, parameters or {}).fetchall())
+            return self._read(text, parameters or {})
         except Exception as error:
             if not isinstance(error, self._driver_lost()):
                 raise
@@ -122,10 +131,24 @@ class Database:
         if self.dialect != "sqlite":
             self.engine.dispose()  # what the pool holds was lost with it: a restarted server
         try:
-            return list(self._held_cursor().execute(text, parameters or {}).fetchall())
+            return self._read(text, parameters or {})
         except self.write_errors as error:
             self._drop_held()
             raise Unavailable(UNAVAILABLE) from error
+
+    def _read(self, text: str, parameters: Parameters) -> list[Row]:
+        """One try; what ran out of its time is no lost connection, and is not tried again."""
+        cursor = self._held_cursor()
+        self._held.deadline = time.monotonic() + self._read_limit_s
+        try:
+            return list(cursor.execute(text, parameters).fetchall())
+        except self.write_errors as error:
+            if self._read_limit_s and _ran_out_of_time(error):
+                raise TooCostly(
+                    "Cette lecture demande trop de travail au serveur : restreignez-la (dates, "
+                    "service, étendue) ou réessayez plus tard."
+                ) from error
+            raise
 
     def first(self, sql: str, parameters: Parameters | None = None) -> Row | None:
         """The first row of a query, or None."""
@@ -163,12 +186,24 @@ class Database:
             proxied = self.engine.raw_connection()
             proxied.detach()
             connection: Any = proxied.dbapi_connection
-            if self.dialect != "sqlite":
-                connection.autocommit = True
+            self._limit_reads(connection)
             cursor = self._held.cursor = (
                 connection.cursor() if self.dialect == "sqlite" else connection.cursor(binary=True)
             )
         return cursor
+
+    def _limit_reads(self, connection: Any) -> None:
+        """Have the engine itself end a query of this connection that takes too long."""
+        if self.dialect != "sqlite":
+            connection.autocommit = True
+            if self._read_limit_s:
+                limit_ms = max(1, int(self._read_limit_s * 1000))
+                connection.execute(f"SET statement_timeout = {limit_ms}")
+        elif self._read_limit_s:
+            held = self._held  # only the thread that holds a connection reads with it
+            connection.set_progress_handler(
+                lambda: time.monotonic() > held.deadline, _STEPS_BETWEEN_LOOKS
+            )
 
     def _drop_held(self) -> None:
         cursor = getattr(self._held, "cursor", None)
@@ -221,6 +256,13 @@ def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("open311_write")
     driver: Any = connection.connection.dbapi_connection
     driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _ran_out_of_time(error: Exception) -> bool:
+    """Whether the engine ended a query itself: its connection is as good as before."""
+    if isinstance(error, sqlite3.Error):
+        return error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+    return getattr(error, "sqlstate", None) == _QUERY_CANCELED
 
 
 def unsafe_durability(database: Database) -> str | None:

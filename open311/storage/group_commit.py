@@ -59,8 +59,15 @@ class GroupCommitDatabase(Database):
         synchronous: str = "FULL",
         pool_size: int = 5,
         lock_wait_s: float | None = None,
+        read_limit_s: float | None = None,
     ) -> None:
-        super().__init__(url, synchronous=synchronous, pool_size=pool_size, lock_wait_s=lock_wait_s)
+        super().__init__(
+            url,
+            synchronous=synchronous,
+            pool_size=pool_size,
+            lock_wait_s=lock_wait_s,
+            read_limit_s=read_limit_s,
+        )
         self._waiting: deque[_Job] = deque()
         self._queue = threading.Lock()
         self._led = False
