@@ -21,7 +21,9 @@ class Adapter(Protocol):
     Every method may raise the errors of `domain.delivery` and no other; none keeps
     state between calls but connections and caches. Methods that `capabilities` denies
     are never called. A create may be called again with the same `ticket.key` after any
-    failure; what that means is the declared idempotency.
+    failure; what that means is the declared idempotency. The same holds for photos and
+    notes, each with a grade of its own; the look-ups are called only for the grade
+    `lookup`, and only before something that may have arrived is sent again.
     """
 
     @property
@@ -47,6 +49,14 @@ class Adapter(Protocol):
 
     def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
         """Add a note; `key` is stable for this note, so that a repeat can be told."""
+        ...
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        """What shows that the ticket has this photo (by its name), or None."""
+        ...
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        """What shows that the ticket has this note (by its key, or its text), or None."""
         ...
 
     def set_status(

@@ -31,6 +31,7 @@ from open311.domain.delivery import (
     Capabilities,
     ChangePage,
     Exchange,
+    Idempotency,
     OutcomeUnknown,
     Ticket,
     TicketReceipt,
@@ -97,6 +98,7 @@ class EmailAdapter:
             attach=False,
             inline_photos=True,
             set_status=True,
+            status_idempotency=Idempotency.NONE,
             changes=self._mailbox is not None,
         )
 
@@ -124,6 +126,14 @@ class EmailAdapter:
         note = compose_note(ticket, self._to, text, step=key, title="nouveau commentaire")
         with self._connected() as smtp:
             return self._send(smtp, note)
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        """Photos go with the first mail."""
+        raise NotImplementedError
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        """A mailbox is not searched."""
+        raise NotImplementedError
 
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None

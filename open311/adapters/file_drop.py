@@ -26,6 +26,7 @@ from open311.domain.delivery import (
     Capabilities,
     ChangePage,
     Exchange,
+    Idempotency,
     Ticket,
     TicketReceipt,
     ToolRefused,
@@ -95,6 +96,7 @@ class FileDropAdapter:
             comment=self._drop.note is not None,
             changes=self._drop.returns is not None,
             inline_photos=self._drop.photo_name is not None,
+            comment_idempotency=self._note_grade(),
         )
 
     def probe(self) -> str:
@@ -147,6 +149,20 @@ class FileDropAdapter:
         """Photos go with the record."""
         raise NotImplementedError
 
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        """Photos go with the record."""
+        raise NotImplementedError
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        """Whether the file of a note is in the drop folder, or was moved to an archive."""
+        del text
+        assert self._drop.note is not None
+        told = {"note.key": key, "service_request_id": receipt.ticket_id}
+        name = _safe_name(filled(self._drop.note.name, self._settings | told))
+        with self._places.opened() as place:
+            found = any(place.exists(f"{folder}/{name}") for folder in self._kept_in())
+        return Exchange(response=f"{name} : déjà là.") if found else None
+
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
     ) -> Exchange:
@@ -174,6 +190,13 @@ class FileDropAdapter:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    def _note_grade(self) -> Idempotency:
+        """As for the record, if the file's name tells one note from another and can be found."""
+        names = set(self._drop.note.name.names) if self._drop.note else set()
+        own = {each for each in names if each.startswith("settings.")}
+        found = "note.key" in names and names - own <= {"note.key", "service_request_id"}
+        return self._profile.idempotency if found else Idempotency.NONE
 
     def _values(self, ticket: Ticket) -> dict[str, Any]:
         return self._settings | ticket_values(allowed_reporter(ticket, self._allowed))

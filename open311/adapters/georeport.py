@@ -89,7 +89,14 @@ class GeoReportAdapter:
         """More with a server of ours: its feed says more than its open and closed."""
         ours = self._is_ours
         idempotency = Idempotency.NATIVE if ours else self._profile.idempotency
-        return Capabilities(idempotency, attach=False, comment=ours, read=not ours, changes=ours)
+        return Capabilities(
+            idempotency,
+            attach=False,
+            comment=ours,
+            comment_idempotency=Idempotency.NATIVE if ours else Idempotency.NONE,
+            read=not ours,
+            changes=ours,
+        )
 
     def probe(self) -> str:
         """Read the list of services; the peer's id, when it tells it."""
@@ -171,6 +178,14 @@ class GeoReportAdapter:
 
     def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
         """Photos go as `media_url` with the request."""
+        raise NotImplementedError
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        """Photos go as `media_url` with the request."""
+        raise NotImplementedError
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        """A note's id makes a repeat harmless."""
         raise NotImplementedError
 
     def set_status(

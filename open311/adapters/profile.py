@@ -90,6 +90,10 @@ class Field:
     transforms: tuple[Transform, ...] = ()
     when_empty: WhenEmpty = WhenEmpty.OMIT
 
+    def asks_for(self, name: str) -> bool:
+        """Whether a value of the vocabulary goes into it."""
+        return name == self.name or (self.template is not None and name in self.template.names)
+
 
 @dataclass(frozen=True, slots=True)
 class CodeTable:

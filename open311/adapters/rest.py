@@ -31,6 +31,7 @@ from open311.domain.delivery import (
     ChangePage,
     Destination,
     Exchange,
+    Idempotency,
     OutcomeUnknown,
     Ticket,
     TicketReceipt,
@@ -39,6 +40,8 @@ from open311.domain.delivery import (
 )
 
 _RECEIPT = ("number", "url", "status", "etag")
+#: What can be listed can be looked for.
+_LISTED = Idempotency.LOOKUP
 
 
 class RestAdapter:
@@ -66,6 +69,9 @@ class RestAdapter:
             read=has("read"),
             changes=has("changes"),
             inline_photos=mode is AttachmentMode.INLINE,
+            photo_idempotency=_LISTED if has("files") else Idempotency.NONE,
+            comment_idempotency=_LISTED if has("notes") else Idempotency.NONE,
+            status_note=self._says_notes(),
         )
 
     def probe(self) -> str:
@@ -124,10 +130,8 @@ class RestAdapter:
         return found
 
     def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
-        """Add one photo, unless a file of its name is there already."""
+        """Add one photo."""
         self._check_file(attachment)
-        if any(each.get("name") == attachment.name for each in self._already("files", receipt)):
-            return Exchange(response=f"{attachment.name} : déjà dans l'outil.")
         operation = self._operations["attach"]
         refused = operation.refused_file or tuple(REFUSED_FILE)
 
@@ -138,12 +142,23 @@ class RestAdapter:
         return self._caller.perform(operation, values, failure=failure).reply.exchange
 
     def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
-        """Add a note, unless its key, or the very same text, is there already."""
+        """Add a note."""
+        note = {"note.text": text, "note.key": key}
+        return self._step("comment", ticket, receipt, note)
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        """Whether a file of its name is there, by the operation `files`."""
+        names = (each.get("name") for each in self._already("files", receipt))
+        there = f"{attachment.name} : déjà dans l'outil."
+        return Exchange(response=there) if attachment.name in names else None
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        """Whether a note of its key, or with the very same text, is there (`notes`)."""
         note = {"note.text": text, "note.key": key}
         for each in self._already("notes", receipt, note):
             if each.get("key") == key or text in each.get("text", ""):
                 return Exchange(response="Note déjà dans l'outil.")
-        return self._step("comment", ticket, receipt, note)
+        return None
 
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
@@ -210,13 +225,17 @@ class RestAdapter:
             return f"{attachment.name} : plus de {rules.max_bytes} octets."
         return None
 
+    def _says_notes(self) -> bool:
+        """Whether the words of a status go with it."""
+        operation = self._operations.get("set_status")
+        calls = () if operation is None else (*operation.first, operation.call)
+        return any(each.asks_for("status.note") for call in calls for each in call.fields)
+
     def _already(
         self, name: str, receipt: TicketReceipt, more: Values | None = None
     ) -> list[dict[str, str]]:
-        """The files, or the notes, that the ticket has, if the profile can tell."""
-        operation = self._operations.get(name)
-        if operation is None:
-            return []
+        """The files, or the notes, that the ticket has."""
+        operation = self._operations[name]
         values = {**receipt_values(receipt), **(more or {})}
         answered = self._caller.perform(operation, values, safe=True)
         return [

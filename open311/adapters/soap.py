@@ -149,6 +149,7 @@ class SoapAdapter:
             comment=has("comment"),
             set_status=has("set_status"),
             read=has("read"),
+            status_note=self._says_notes(),
         )
 
     def probe(self) -> str:
@@ -186,6 +187,14 @@ class SoapAdapter:
         """Add a note."""
         note = {"note.text": text, "note.key": key}
         return self._called("comment", self._step(ticket, receipt, note))[1].exchange
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        """No SOAP tool that we know lists its files."""
+        raise NotImplementedError
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        """No SOAP tool that we know lists its notes."""
+        raise NotImplementedError
 
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
@@ -225,6 +234,12 @@ class SoapAdapter:
         self, ticket: Ticket, receipt: TicketReceipt, more: Mapping[str, Any]
     ) -> dict[str, Any]:
         return {**self._values(ticket), **receipt_values(receipt), **more}
+
+    def _says_notes(self) -> bool:
+        """Whether the words of a status go with it."""
+        operation = self._block.operations.get("set_status")
+        fields = () if operation is None else operation.fields
+        return any(each.asks_for("status.note") for each in fields)
 
     def _called(
         self, name: str, values: Mapping[str, Any], *, safe: bool = False

@@ -68,7 +68,8 @@ class WebhookAdapter:
     @property
     def capabilities(self) -> Capabilities:
         """Events go out; what comes back comes through another door."""
-        return Capabilities(Idempotency.NATIVE, attach=False, comment=True, set_status=True)
+        native = Idempotency.NATIVE
+        return Capabilities(native, attach=False, comment_idempotency=native, set_status=True)
 
     def probe(self) -> str:
         """Send an event that says that it is a test."""
@@ -88,6 +89,14 @@ class WebhookAdapter:
         del receipt
         event = self._event("service_request.commented", ticket, None, note=text, note_key=key)
         return self._sent(key, event, self._persons(ticket)).exchange
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        """Photos go as links."""
+        raise NotImplementedError
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        """The receiver knows by the event's id."""
+        raise NotImplementedError
 
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None

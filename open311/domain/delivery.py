@@ -27,6 +27,10 @@ class Idempotency(StrEnum):
     NONE = "none"
 
 
+#: Grades from the weakest to the strongest.
+_GRADES = (Idempotency.NONE, Idempotency.LOOKUP, Idempotency.NATIVE)
+
+
 class DeliveryKind(StrEnum):
     """The steps, each a delivery of its own."""
 
@@ -174,8 +178,12 @@ class Capabilities:
     """What an adapter can do; the worker asks nothing else of it.
 
     Attributes:
+        idempotency: what the tool gives against a second ticket; `photo_idempotency`
+            and `comment_idempotency`, against a second photo or note;
+            `status_idempotency`, against a second telling of a status without words.
         inline_photos: `create` takes the photos with the ticket (an e-mail, a file), so
             there are no photo steps for it.
+        status_note: `set_status` says its note too; else the worker says it by `comment`.
     """
 
     idempotency: Idempotency
@@ -185,6 +193,30 @@ class Capabilities:
     read: bool = False
     changes: bool = False
     inline_photos: bool = False
+    photo_idempotency: Idempotency = Idempotency.NONE
+    comment_idempotency: Idempotency = Idempotency.NONE
+    status_idempotency: Idempotency = Idempotency.NATIVE
+    status_note: bool = True
+
+    def grade_of(self, kind: DeliveryKind, *, with_words: bool) -> Idempotency:
+        """What the tool gives against a double of one step.
+
+        A status set twice is the same status, but the words that go with it are a note.
+        """
+        grades = {
+            DeliveryKind.CREATE: self.idempotency,
+            DeliveryKind.PHOTO: self.photo_idempotency,
+            DeliveryKind.COMMENT: self.comment_idempotency,
+            DeliveryKind.STATUS: self._status_grade(with_words=with_words),
+        }
+        return grades[kind]
+
+    def _status_grade(self, *, with_words: bool) -> Idempotency:
+        if not self.set_status:
+            return self.comment_idempotency
+        if not (with_words and (self.status_note or self.comment)):
+            return self.status_idempotency
+        return min(self.status_idempotency, self.comment_idempotency, key=_GRADES.index)
 
 
 class ToolError(Exception):
@@ -229,6 +261,10 @@ class ToolUnauthorized(ToolError):
 
 class TicketStale(ToolError):
     """The ticket changed under us (412): read it again, redo once."""
+
+
+class NoteInDoubt(OutcomeUnknown):
+    """A note may be there, and the tool cannot tell: not to be said again by itself."""
 
 
 class AttachmentRefused(ToolError):

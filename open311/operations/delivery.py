@@ -1,8 +1,9 @@
 """One delivery, from the moment a worker holds it to the moment it is settled.
 
-Nothing is sent inside a transaction. That a create may have arrived is committed
+Nothing is sent inside a transaction. That a step may have arrived is committed
 before the call and forgotten only by a certain answer; as long as it stands, the tool
-is asked first (or its own idempotency trusted, or a person called).
+is asked first (or its own idempotency trusted, or a person called). Photos and notes
+obey the same rule, each by its own grade.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from open311.domain.errors import Open311Error, Unavailable
 from open311.domain.retry import Chance, Pace
 from open311.operations.installation import Installation, Side
 from open311.operations.parcels import Parcel, Withdrawn, pack
-from open311.operations.sending import repeat_or_look, send
-from open311.operations.verdicts import Circuit, Verdict, is_repeatable, verdict_on
+from open311.operations.sending import send
+from open311.operations.verdicts import Circuit, Verdict, verdict_on
 from open311.storage import catalogue, deliveries, destinations, tickets
 from open311.storage.deliveries import StoredDelivery
 from open311.storage.delivery_records import Attempt, insert_attempt
@@ -132,12 +133,9 @@ def _tried(
 ) -> Verdict | None:
     """What an attempt leads to; None when the lease was lost before anything was sent."""
     can = adapter.capabilities
-    if delivery.sent_datetime and not is_repeatable(delivery.kind, can.idempotency):
-        lost = "un envoi a été interrompu : personne ne sait si l'outil l'a reçu."
-        return Verdict(DeliveryState.UNKNOWN, "interrupted", lost)
-    early = _too_early(desk, delivery, can.idempotency)
-    if early is not None:
-        return early
+    doubt = _doubt(desk, delivery, can.grade_of(delivery.kind, with_words=False))
+    if doubt is not None:
+        return doubt
     try:
         parcel = pack(desk.installation, side, destination, delivery, can)
     except Unavailable as error:
@@ -147,13 +145,20 @@ def _tried(
         return Verdict(DeliveryState.DEAD, "unsendable", error.message)
     if isinstance(parcel, Withdrawn):
         return Verdict(parcel.state, "withdrawn", parcel.why)
-    return _exchanged(desk, adapter, delivery, parcel)
+    grade = can.grade_of(delivery.kind, with_words=parcel.has_words)
+    return _doubt(desk, delivery, grade) or _exchanged(desk, adapter, delivery, parcel, grade)
 
 
-def _too_early(desk: Desk, delivery: StoredDelivery, idempotency: Idempotency) -> Verdict | None:
-    """A tool that may still be busy with what it was sent cannot yet say that it lacks it."""
-    if delivery.sent_datetime is None or idempotency is not Idempotency.LOOKUP:
+def _doubt(desk: Desk, delivery: StoredDelivery, grade: Idempotency) -> Verdict | None:
+    """What must come first when the tool may have it: time, or a person; None: send (again)."""
+    if delivery.sent_datetime is None:
         return None
+    if grade is Idempotency.NONE:
+        lost = "un envoi a été interrompu : personne ne sait si l'outil l'a reçu."
+        return Verdict(DeliveryState.UNKNOWN, "interrupted", lost)
+    if grade is Idempotency.NATIVE:
+        return None
+    # A tool that may still be busy with what it was sent cannot yet say that it lacks it.
     left = delivery.sent_datetime + timedelta(seconds=desk.pace.settle_s) - desk.clock()
     if left <= timedelta():
         return None
@@ -161,23 +166,16 @@ def _too_early(desk: Desk, delivery: StoredDelivery, idempotency: Idempotency) -
 
 
 def _exchanged(
-    desk: Desk, adapter: Adapter, delivery: StoredDelivery, parcel: Parcel
+    desk: Desk, adapter: Adapter, delivery: StoredDelivery, parcel: Parcel, grade: Idempotency
 ) -> Verdict | None:
-    """Speak to the tool; every failure becomes a verdict."""
-    can = adapter.capabilities
+    """Speak to the tool; every failure becomes a verdict; None: the lease was lost."""
     failure: ToolError
+    now = desk.clock()
+    if not desk.installation.database.write(
+        lambda connection: deliveries.mark_sent(connection, delivery.delivery_key, desk.worker, now)
+    ):
+        return None
     try:
-        if delivery.sent_datetime is not None:
-            found = repeat_or_look(adapter, delivery.kind, parcel)
-            if found is not None:
-                return found
-        now = desk.clock()
-        if not desk.installation.database.write(
-            lambda connection: deliveries.mark_sent(
-                connection, delivery.delivery_key, desk.worker, now
-            )
-        ):
-            return None
         return send(adapter, delivery, parcel)
     except ToolError as error:
         failure = error
@@ -185,12 +183,7 @@ def _exchanged(
         _log.error("adapter failed", delivery=delivery.delivery_key, exc_info=error)
         failure = OutcomeUnknown(f"{type(error).__name__}: {error}")
     return verdict_on(
-        failure,
-        delivery.kind,
-        can.idempotency,
-        failures=delivery.attempts + 1,
-        pace=desk.pace,
-        chance=desk.chance,
+        failure, grade, failures=delivery.attempts + 1, pace=desk.pace, chance=desk.chance
     )
 
 

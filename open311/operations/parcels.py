@@ -43,6 +43,11 @@ class Parcel:
     text: str | None = None
     stage_words: str | None = None
 
+    @property
+    def has_words(self) -> bool:
+        """Whether it says something beside the stage."""
+        return bool(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:

@@ -1,8 +1,13 @@
-"""Speaking to a tool through its adapter: each kind of step in its own way."""
+"""Speaking to a tool through its adapter: each kind of step in its own way.
+
+A step that may have arrived before is looked for before it is sent again, where the
+tool can tell; `delivery` does not come here at all where it cannot.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from open311.adapters.contract import Adapter
 from open311.domain.delivery import (
@@ -10,6 +15,8 @@ from open311.domain.delivery import (
     DeliveryKind,
     Exchange,
     Idempotency,
+    NoteInDoubt,
+    OutcomeUnknown,
     TicketReceipt,
     TicketStale,
 )
@@ -18,76 +25,123 @@ from open311.operations.verdicts import Verdict, delivered
 from open311.storage.deliveries import StoredDelivery
 
 
-def repeat_or_look(adapter: Adapter, kind: DeliveryKind, parcel: Parcel) -> Verdict | None:
-    """Look for a ticket that an earlier attempt may have made; None: send (again).
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One step on its way: who is spoken to, of which ticket, and whether he may know."""
+
+    adapter: Adapter
+    parcel: Parcel
+    receipt: TicketReceipt
+    key: str
+    is_repeat: bool
+
+    def may_look(self, kind: DeliveryKind) -> bool:
+        """Whether to ask the tool first."""
+        grade = self.adapter.capabilities.grade_of(kind, with_words=True)
+        return self.is_repeat and grade is Idempotency.LOOKUP
+
+
+def create_or_find(adapter: Adapter, delivery: StoredDelivery, parcel: Parcel) -> Verdict:
+    """The ticket: found, if an earlier attempt may have made it, else made.
 
     Raises:
-        ToolError: the tool could not be asked.
+        ToolError: it did not go well.
     """
     looked = adapter.capabilities.idempotency is Idempotency.LOOKUP
-    if kind is not DeliveryKind.CREATE or not looked:
-        return None
-    found = adapter.lookup(parcel.ticket.key)
-    return None if found is None else delivered("found", found.exchange, receipt=found)
+    if delivery.sent_datetime is not None and looked:
+        found = adapter.lookup(parcel.ticket.key)
+        if found is not None:
+            return delivered("found", found.exchange, receipt=found)
+    receipt = adapter.create(parcel.ticket)
+    return delivered("created", receipt.exchange, receipt=receipt)
 
 
 def send(adapter: Adapter, delivery: StoredDelivery, parcel: Parcel) -> Verdict:
-    """Send one step.
+    """Send one step, unless it is there already.
 
     Raises:
         ToolError: it did not go well.
     """
     if delivery.kind is DeliveryKind.CREATE:
-        receipt = adapter.create(parcel.ticket)
-        return delivered("created", receipt.exchange, receipt=receipt)
-    assert parcel.receipt is not None, "no step but create goes before the ticket is there"
-    exchange = _fresh(adapter, _SENDERS[delivery.kind], delivery, parcel)
+        return create_or_find(adapter, delivery, parcel)
+    outcome, exchange = _fresh(adapter, _SENDERS[delivery.kind], delivery, parcel)
     stage = parcel.ticket.stage if delivery.kind is DeliveryKind.STATUS else None
-    return delivered("sent", exchange, told_stage=stage, told_text=parcel.text)
+    return delivered(outcome, exchange, told_stage=stage, told_text=parcel.text)
 
 
-_Sender = Callable[[Adapter, TicketReceipt, StoredDelivery, Parcel], Exchange]
+_Sender = Callable[[_Call], tuple[str, Exchange]]
 
 
-def _fresh(adapter: Adapter, sender: _Sender, delivery: StoredDelivery, parcel: Parcel) -> Exchange:
+def _fresh(
+    adapter: Adapter, sender: _Sender, delivery: StoredDelivery, parcel: Parcel
+) -> tuple[str, Exchange]:
     """Send a step; when the ticket changed under us, read it again and redo, once."""
-    assert parcel.receipt is not None
+    assert parcel.receipt is not None, "no step but create goes before the ticket is there"
+    key, is_repeat = delivery.idempotency_key, delivery.sent_datetime is not None
     try:
-        return sender(adapter, parcel.receipt, delivery, parcel)
+        return sender(_Call(adapter, parcel, parcel.receipt, key, is_repeat))
     except TicketStale:
         if not adapter.capabilities.read:
             raise
-        return sender(adapter, adapter.read(parcel.receipt), delivery, parcel)
+        return sender(_Call(adapter, parcel, adapter.read(parcel.receipt), key, is_repeat))
 
 
-def _photo(
-    adapter: Adapter, receipt: TicketReceipt, delivery: StoredDelivery, parcel: Parcel
-) -> Exchange:
+def _photo(call: _Call) -> tuple[str, Exchange]:
     """The photo; its address in a note when the tool refuses the file."""
-    assert parcel.attachment is not None
+    attachment = call.parcel.attachment
+    assert attachment is not None
+    if call.may_look(DeliveryKind.PHOTO):
+        found = call.adapter.lookup_attachment(call.receipt, attachment)
+        if found is not None:
+            return "found", found
     try:
-        return adapter.attach(parcel.ticket, receipt, parcel.attachment)
+        return "sent", call.adapter.attach(call.parcel.ticket, call.receipt, attachment)
     except AttachmentRefused:
-        if not adapter.capabilities.comment:
+        if not call.adapter.capabilities.comment:
             raise
-        text = f"Photo : {parcel.attachment.url}"
-        return adapter.comment(parcel.ticket, receipt, text, delivery.idempotency_key)
+        return _note(call, f"Photo : {attachment.url}")
 
 
-def _comment(
-    adapter: Adapter, receipt: TicketReceipt, delivery: StoredDelivery, parcel: Parcel
-) -> Exchange:
-    return adapter.comment(parcel.ticket, receipt, parcel.text or "", delivery.idempotency_key)
+def _comment(call: _Call) -> tuple[str, Exchange]:
+    return _note(call, call.parcel.text or "")
 
 
-def _status(
-    adapter: Adapter, receipt: TicketReceipt, delivery: StoredDelivery, parcel: Parcel
-) -> Exchange:
+def _status(call: _Call) -> tuple[str, Exchange]:
     """The status; said in a note where the tool's status is not ours to set."""
-    if adapter.capabilities.set_status:
-        return adapter.set_status(parcel.ticket, receipt, parcel.ticket.stage, parcel.text)
-    text = " – ".join(part for part in (parcel.stage_words, parcel.text) if part)
-    return adapter.comment(parcel.ticket, receipt, text, delivery.idempotency_key)
+    parcel, can = call.parcel, call.adapter.capabilities
+    if not can.set_status:
+        words = " – ".join(part for part in (parcel.stage_words, parcel.text) if part)
+        return _note(call, words)
+    stage, text = parcel.ticket.stage, parcel.text
+    if text and can.status_note and call.may_look(DeliveryKind.COMMENT):
+        found = call.adapter.lookup_comment(call.receipt, text, call.key)
+        if found is not None:
+            return "found", found
+    exchange = call.adapter.set_status(parcel.ticket, call.receipt, stage, text)
+    if text and not can.status_note and can.comment:
+        return _note(call, text)
+    return "sent", exchange
+
+
+def _note(call: _Call, text: str) -> tuple[str, Exchange]:
+    """A note, said once: by whatever step, its doubt is judged by the notes' own grade.
+
+    Raises:
+        NoteInDoubt: it may be there, and the tool cannot tell.
+    """
+    grade = call.adapter.capabilities.comment_idempotency
+    if call.is_repeat and grade is Idempotency.NONE:
+        raise NoteInDoubt("une note est peut-être déjà dans l'outil, qui ne sait pas le dire.")
+    if call.may_look(DeliveryKind.COMMENT):
+        found = call.adapter.lookup_comment(call.receipt, text, call.key)
+        if found is not None:
+            return "found", found
+    try:
+        return "sent", call.adapter.comment(call.parcel.ticket, call.receipt, text, call.key)
+    except OutcomeUnknown as error:
+        if grade is Idempotency.NONE:
+            raise NoteInDoubt(error.message, exchange=error.exchange) from error
+        raise
 
 
 _SENDERS: Mapping[DeliveryKind, _Sender] = {

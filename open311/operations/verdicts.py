@@ -7,12 +7,13 @@ from datetime import timedelta
 from enum import StrEnum
 
 from open311.domain.delivery import (
-    DeliveryKind,
     DeliveryState,
     Exchange,
     Idempotency,
+    NoteInDoubt,
     OutcomeUnknown,
     TicketReceipt,
+    TicketStale,
     ToolBusy,
     ToolError,
     ToolRefused,
@@ -81,19 +82,9 @@ def delivered(
     )
 
 
-def is_repeatable(kind: DeliveryKind, idempotency: Idempotency) -> bool:
-    """Whether what may have arrived can be sent again, or looked for, without a double.
-
-    A status set twice is the same status; with no idempotency at all, anything else
-    sent twice is there twice.
-    """
-    return kind is DeliveryKind.STATUS or idempotency is not Idempotency.NONE
-
-
 def verdict_on(
     error: ToolError,
-    kind: DeliveryKind,
-    idempotency: Idempotency,
+    grade: Idempotency,
     *,
     failures: int,
     pace: Pace,
@@ -102,6 +93,7 @@ def verdict_on(
     """What a failure means.
 
     Args:
+        grade: what the tool gives against a double of this step.
         failures: of this delivery, this one included.
     """
     wait = pace.wait_after(failures, chance)
@@ -117,10 +109,14 @@ def verdict_on(
             verdict = _failed("busy", wait)
         case ToolUnreachable():
             verdict = _failed("unreachable", wait)
-        case OutcomeUnknown() if not is_repeatable(kind, idempotency):
+        case TicketStale():  # twice: somebody is at work there, and nothing was changed
+            verdict = _failed("stale", wait)
+        case NoteInDoubt():
             verdict = _failed("unknown", wait, DeliveryState.UNKNOWN, arrived_now=True)
-        case _:  # even a ticket that is stale twice tells nothing for certain
-            looked_for = idempotency is Idempotency.LOOKUP
+        case OutcomeUnknown() if grade is Idempotency.NONE:
+            verdict = _failed("unknown", wait, DeliveryState.UNKNOWN, arrived_now=True)
+        case _:
+            looked_for = grade is Idempotency.LOOKUP
             least = timedelta(seconds=pace.settle_s if looked_for else 0)
             verdict = _failed("unknown", max(wait, least), arrived_now=True)
     return replace(verdict, message=error.message, exchange=error.exchange)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from open311.domain.delivery import (
     Attachment,
@@ -47,8 +48,14 @@ class FakeTool:
         said: every call that reached the tool, in order.
     """
 
-    def __init__(self, idempotency: Idempotency = Idempotency.LOOKUP, **can: bool) -> None:
-        self.can = Capabilities(idempotency, **({"set_status": True, "read": True} | can))
+    def __init__(self, idempotency: Idempotency = Idempotency.LOOKUP, **can: Any) -> None:
+        usual = {
+            "set_status": True, "read": True,
+            "photo_idempotency": idempotency, "comment_idempotency": idempotency,
+        }  # fmt: skip
+        self.can = Capabilities(idempotency, **(usual | can))
+        self.files: list[str] = []
+        self.notes: list[str] = []
         self.moods: deque[str] = deque()
         self.said: list[str] = []
         self.tickets: list[Ticket] = []
@@ -77,15 +84,32 @@ class FakeTool:
         return self._receipt(keys.index(ticket.key) if native else len(keys) - 1)
 
     def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
-        return self._step(f"attach {receipt.ticket_id} {attachment.name}")
+        name = attachment.name
+        return self._step(f"attach {receipt.ticket_id} {name}", lambda: self._add(self.files, name))
 
     def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
-        return self._step(f"comment {receipt.ticket_id} {text}")
+        native = self.can.comment_idempotency is Idempotency.NATIVE
+        note = key if native else text
+        return self._step(
+            f"comment {receipt.ticket_id} {text}", lambda: self._add(self.notes, note)
+        )
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        self.said.append(f"files {receipt.ticket_id}")
+        self._mood(lambda: None)
+        return Exchange("files") if attachment.name in self.files else None
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        self.said.append(f"notes {receipt.ticket_id}")
+        self._mood(lambda: None)
+        return Exchange("notes") if text in self.notes else None
 
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
     ) -> Exchange:
-        return self._step(f"status {receipt.ticket_id} {stage} {note or ''}".strip())
+        said = f"status {receipt.ticket_id} {stage} {note or ''}".strip()
+        says = note is not None and self.can.status_note
+        return self._step(said, lambda: self.notes.append(note) if says and note else None)
 
     def read(self, receipt: TicketReceipt) -> TicketReceipt:
         self.said.append(f"read {receipt.ticket_id}")
@@ -106,10 +130,16 @@ class FakeTool:
     def close(self) -> None:
         self.closed = True
 
-    def _step(self, said: str) -> Exchange:
+    def _step(self, said: str, done: Callable[[], object]) -> Exchange:
         self.said.append(said)
-        self._mood(lambda: None)
+        self._mood(done)
+        done()
         return Exchange(said, "ok", 200)
+
+    def _add(self, there: list[str], name: str) -> None:
+        """A tool that takes our key has one of each."""
+        if not (self.can.idempotency is Idempotency.NATIVE and name in there):
+            there.append(name)
 
     def _mood(self, done: Callable[[], object]) -> None:
         mood = self.moods.popleft() if self.moods else ""
