@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from open311.storage import migrate
 from open311.storage.database import Database
 from open311.storage.group_commit import GroupCommitDatabase
 from open311.storage.media import DiskMediaStore
+from tests.formats.pictures import small
 
 REPOSITORY = Path(__file__).parents[2]
 GENTILLY = REPOSITORY / "fixtures" / "jurisdictions" / "gentilly.fr.toml"
@@ -60,10 +62,26 @@ class DeliverySite:
         self.client = create_app(Settings(), self.installation).test_client()
         self.environment = worker_environment(folder, url)
 
-    def post(self) -> None:
-        """One report."""
-        form = {"api_key": self._key, "service_code": "proprete", "lat": 48.813, "long": 2.3444}
+    def post(self, *, with_photo: bool = False) -> str:
+        """One report; its number."""
+        form: dict[str, Any] = {
+            "api_key": self._key, "service_code": "proprete", "lat": 48.813, "long": 2.3444,
+        }  # fmt: skip
+        if with_photo:
+            form["media"] = (BytesIO(small("JPEG")), "photo.jpg")
         answer = self.client.post("/open311/gentilly.fr/v2/requests.json", data=form)
+        assert answer.status_code == 200, answer.data
+        return str(answer.json[0]["service_request_id"])
+
+    def note(self, service_request_id: str, text: str, status: str = "UNCHANGED") -> None:
+        """An agent's note, or step."""
+        form = {
+            "api_key": self._key, "service_request_id": service_request_id,
+            "update_id": f"{status}-{service_request_id}", "status": status,
+            "updated_datetime": datetime.now(UTC).isoformat(), "description": text,
+        }  # fmt: skip
+        url = "/open311/gentilly.fr/v2/servicerequestupdates.json"
+        answer = self.client.post(url, data=form)
         assert answer.status_code == 200, answer.data
 
     def states(self) -> dict[tuple[str, str], int]:
@@ -74,10 +92,12 @@ class DeliverySite:
         return {(row[0], row[1]): int(row[2]) for row in found}
 
     def unfinished(self) -> int:
-        """What still has to be routed, sent or settled."""
+        """What still has to be routed, sent or settled; not what waits for a person's word."""
         found = self.database.first(
             "SELECT (SELECT count(*) FROM outbox WHERE state = 'pending') + "
-            "(SELECT count(*) FROM delivery WHERE state IN ('pending', 'leased'))"
+            "(SELECT count(*) FROM delivery d WHERE state IN ('pending', 'leased') AND NOT EXISTS "
+            "(SELECT 1 FROM delivery c WHERE c.destination = d.destination AND c.kind = 'create' "
+            "AND c.request_key = d.request_key AND c.state = 'unknown'))"
         )
         assert found is not None
         return int(found[0])
@@ -85,10 +105,20 @@ class DeliverySite:
     def keys(self, destination: str, *states: str) -> set[str]:
         """Idempotency keys of the deliveries in these states; all without any."""
         found = self.database.rows(
-            "SELECT idempotency_key, state FROM delivery WHERE destination = :d",
+            "SELECT idempotency_key, state FROM delivery "
+            "WHERE destination = :d AND kind = 'create'",
             {"d": destination},
         )
         return {row[0] for row in found if not states or row[1] in states}
+
+    def steps(self, destination: str) -> list[tuple[str, str, str]]:
+        """Of each photo and note: `files` or `notes`, its name in the peer, its state."""
+        found = self.database.rows(
+            "SELECT kind, idempotency_key, state FROM delivery "
+            "WHERE destination = :d AND kind IN ('photo', 'comment')",
+            {"d": destination},
+        )
+        return [(*_name_in_peer(kind, key), state) for kind, key, state in found]
 
     def close(self) -> None:
         self.database.close()
@@ -100,7 +130,8 @@ class DeliverySite:
         def configure(connection: Any) -> str:
             apply_jurisdiction(connection, document, now=now)
             return create_key(
-                connection, label="proof", jurisdictions=["*"], rights=["create"],
+                connection, label="proof", jurisdictions=["*"],
+                rights=["create", "update", "staff"],
                 environment="production", now=now,
             )  # fmt: skip
 
@@ -193,6 +224,13 @@ def await_(condition: Any, *, guard_s: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def _name_in_peer(kind: str, key: str) -> tuple[str, str]:
+    if kind == "comment":
+        return "notes", key
+    _, id_, number = key.rsplit("-", 2)
+    return "files", f"{id_}-{number.removeprefix('p')}.jpg"
 
 
 def _destination(grade: str, peer_url: str) -> dict[str, Any]:

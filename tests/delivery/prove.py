@@ -5,14 +5,15 @@ our own) that fails half of the time in every way: 500, connection reset before 
 after the ticket was made, answers that come too late, garbage. All the while workers
 are killed (kill -9): at any moment, at the moment a call arrives, and at the moment
 between the ticket's creation and its answer. Every report goes to three destinations:
-one where tickets can be looked up, one that takes our key, one that knows neither.
-On SQLite with two workers, on PostgreSQL with four.
+one where tickets can be looked up, one that takes our key, one that knows neither; one
+report in ten has a photo and a note, which obey the same rules. On SQLite with two
+workers, on PostgreSQL with four.
 
 The last line is JSON. `tickets`: on each engine, tickets in the tool that is looked
 into; `kills`: of all workers; `lost`: reports without a ticket that nobody was told
-of; `stuck`: deliveries that never came to an end; `duplicates`: second tickets where
-the tool gives a way against them; `unflagged_duplicates`: second tickets elsewhere
-that nobody was told of. The exit status is 1 unless all is well.
+of; `stuck`: deliveries that never came to an end; `duplicates`: second tickets,
+photos or notes where the tool gives a way against them; `unflagged_duplicates`: those
+elsewhere that nobody was told of. The exit status is 1 unless all is well.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tests.delivery.delivery_site import DeliverySite, Workers, await_, workers_on
+from tests.delivery.delivery_site import GRADES, DeliverySite, Workers, await_, workers_on
 from tests.delivery.toxic_peer import ToxicPeer
 from tests.postgres import PrivateCluster
 from tests.postgres_binaries import PostgresMissingError
@@ -128,8 +129,11 @@ def run(url: str, folder: Path, *, workers: int, tickets: int, kills: int, seed:
 
 def _report(site: DeliverySite, killer: Killer, tickets: int) -> None:
     """Make the reports little by little, so that kills find work under way."""
-    for _ in range(tickets):
-        site.post()
+    for number in range(tickets):
+        has_more = number % 10 == 0
+        id_ = site.post(with_photo=has_more)
+        if has_more:
+            site.note(id_, "Toujours là.")
         killer.turn()
         time.sleep(0.02)
 
@@ -146,8 +150,8 @@ def audit(site: DeliverySite, peer: ToxicPeer, kills: int) -> Findings:
         row[0] for row in site.database.rows("SELECT service_request_id FROM service_request")
     }
     lost = duplicates = unflagged = 0
-    for grade, made in peer.tickets.items():
-        count = Counter(made)
+    for grade in GRADES:
+        count = Counter(peer.tickets(grade))
         keys = site.keys(grade)
         unknown, done = site.keys(grade, "unknown"), site.keys(grade, "done")
         missing = [id_ for id_ in reported if not any(key.endswith(f"-{id_}") for key in keys)]
@@ -162,8 +166,11 @@ def audit(site: DeliverySite, peer: ToxicPeer, kills: int) -> Findings:
         else:
             duplicates += len(twice)
             faults += [f"{grade}: not done: {key}" for key in sorted(keys - done)]
+        steps = _audit_steps(site, peer, grade)
+        lost, duplicates = lost + steps.lost, duplicates + steps.duplicates
+        unflagged, faults = unflagged + steps.unflagged, faults + steps.faults
     return Findings(
-        tickets=len(peer.tickets["lookup"]),
+        tickets=len(peer.tickets("lookup")),
         kills=kills,
         lost=lost,
         stuck=site.unfinished(),
@@ -171,6 +178,35 @@ def audit(site: DeliverySite, peer: ToxicPeer, kills: int) -> Findings:
         unflagged_duplicates=unflagged,
         faults=faults,
     )
+
+
+@dataclass
+class _Steps:
+    """What became of the photos and notes of one grade."""
+
+    lost: int = 0
+    duplicates: int = 0
+    unflagged: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def _audit_steps(site: DeliverySite, peer: ToxicPeer, grade: str) -> _Steps:
+    """A photo or note is in the tool once, or its delivery says that somebody must look."""
+    found, count = _Steps(), {what: peer.added(grade, what) for what in ("files", "notes")}
+    for what, name, state in site.steps(grade):
+        times = count[what][name]
+        flagged = state == "unknown"
+        if state == "done" and not times:
+            found.lost += 1
+            found.faults.append(f"{grade}: {name} is done, and not there")
+        if times > 1 and grade == "none":
+            found.unflagged += not flagged
+        elif times > 1:
+            found.duplicates += 1
+            found.faults.append(f"{grade}: {name} is there {times} times")
+        if grade != "none" and state != "done":
+            found.faults.append(f"{grade}: {name} is {state}")
+    return found
 
 
 def _ends(site: DeliverySite) -> str:

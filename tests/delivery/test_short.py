@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.delivery_site import DeliverySite, await_, workers_on
+from tests.delivery.delivery_site import GRADES, DeliverySite, await_, workers_on
 from tests.delivery.prove import run
 from tests.delivery.toxic_peer import ToxicPeer
 from tests.postgres import PrivateCluster
@@ -27,6 +27,34 @@ def test_every_ticket_arrives_once_or_somebody_knows(empty_url: str, tmp_path: P
     findings = run(empty_url, tmp_path, workers=2, tickets=24, kills=4, seed=11)
     assert findings.faults == []
     assert findings.is_good(tickets=24, kills=4)
+
+
+def test_a_photo_and_a_note_whose_answers_were_lost_are_there_once(
+    empty_url: str, tmp_path: Path
+) -> None:
+    """Reset after commit: found, dropped by the tool, or shown to a person; the rest goes on."""
+    with ToxicPeer() as peer:
+        peer.healthy = True
+        for grade in GRADES:
+            for what in ("files", "notes"):
+                peer.forced[f"/{grade}/tickets/1/{what}"] = "reset after"
+        site = DeliverySite(empty_url, tmp_path, peer.url)
+        try:
+            id_ = site.post(with_photo=True)
+            site.note(id_, "Toujours là.")
+            site.note(id_, "Réparé.", status="FIXED")
+            with workers_on(site, 1):
+                assert await_(lambda: site.unfinished() == 0, guard_s=60)
+            for grade in GRADES:
+                end = "unknown" if grade == "none" else "done"
+                assert [state for _, _, state in site.steps(grade)] == [end, end]
+                assert sorted(peer.added(grade, "files").values()) == [1]
+                assert sorted(peer.added(grade, "notes").values()) == [1, 1]
+            assert peer.forced == {}
+            found = site.database.rows("SELECT state FROM delivery WHERE kind = 'status'")
+            assert [row[0] for row in found] == ["done"] * 3
+        finally:
+            site.close()
 
 
 def test_a_worker_that_is_told_to_stop_finishes_its_call_and_leaves_no_lease(

@@ -34,14 +34,15 @@ class ToxicAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(Idempotency(self._grade), attach=False, comment=False)
+        grade = Idempotency(self._grade)
+        return Capabilities(grade, photo_idempotency=grade, comment_idempotency=grade)
 
     def probe(self) -> str:
         self.lookup("probe")
         return "toxic"
 
     def lookup(self, key: str) -> TicketReceipt | None:
-        found = self._call("GET", f"/{self._grade}/tickets?key={quote(key)}")
+        found = self._found("tickets", key)
         return TicketReceipt(str(found[0]["id"])) if found else None
 
     def create(self, ticket: Ticket) -> TicketReceipt:
@@ -49,10 +50,18 @@ class ToxicAdapter:
         return TicketReceipt(str(found["id"]))
 
     def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
-        raise NotImplementedError
+        return self._add(f"tickets/{receipt.ticket_id}/files", attachment.name)
 
     def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
-        raise NotImplementedError
+        return self._add(f"tickets/{receipt.ticket_id}/notes", key)
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        found = self._found(f"tickets/{receipt.ticket_id}/files", attachment.name)
+        return Exchange("files") if found else None
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        found = self._found(f"tickets/{receipt.ticket_id}/notes", key)
+        return Exchange("notes") if found else None
 
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
@@ -73,6 +82,13 @@ class ToxicAdapter:
 
     def close(self) -> None:
         """Every call has a connection of its own."""
+
+    def _found(self, path: str, key: str) -> Any:
+        return self._call("GET", f"/{self._grade}/{path}?key={quote(key)}")
+
+    def _add(self, path: str, key: str) -> Exchange:
+        self._call("POST", f"/{self._grade}/{path}", {"key": key})
+        return Exchange(f"POST {path}", key, 201)
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT_S)

@@ -1,9 +1,10 @@
 """A fake business tool over HTTP that fails half of the time, in every way we know.
 
 It is a test tool of our own: no real product behaves like it. `POST /GRADE/tickets`
-takes `{"key": …}` and makes a ticket; `GET /GRADE/tickets?key=…` finds them. What is
-under `native` makes one ticket for a key however often it is sent; the others make
-one each time.
+takes `{"key": …}` and makes a ticket; `GET /GRADE/tickets?key=…` finds them; the same
+with photos and notes, under `/GRADE/tickets/NUMBER/files` and `…/notes`. What is under
+`native` makes one thing of a key however often it is sent; the others make one each
+time.
 """
 
 from __future__ import annotations
@@ -40,18 +41,20 @@ class ToxicPeer:
     """The peer, served by threads of this process.
 
     Attributes:
-        tickets: keys in the order of arrival, by grade.
+        held: keys in the order of arrival, by path (`lookup/tickets/3/files`).
         calls: how many POSTs came in; `happened`: what was done to them.
+        forced: what happens to the next POST to a path, before all chance.
         on_call: called with (moment, process id of the sender), moment being `before`
             or `after` the ticket is made: a test kills the sender here.
     """
 
     def __init__(self, seed: int | None = None, toxics: dict[str, int] | None = None) -> None:
-        self.tickets: dict[str, list[str]] = {"lookup": [], "native": [], "none": []}
+        self.held: dict[str, list[str]] = {}
         self.calls = 0
         self.happened: Counter[str] = Counter()
         self.on_call: Callable[[str, int], None] = lambda _moment, _pid: None
         self.healthy = False
+        self.forced: dict[str, str] = {}
         self._chance = random.Random(seed)
         self._toxics = toxics or TOXICS
         self._lock = threading.Lock()
@@ -62,6 +65,20 @@ class ToxicPeer:
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def tickets(self, grade: str) -> list[str]:
+        """Keys of the tickets of one grade."""
+        return self.held.get(f"{grade}/tickets", [])
+
+    def added(self, grade: str, what: str) -> Counter[str]:
+        """How often each photo (`files`) or note (`notes`) is in tickets of one grade."""
+        with self._lock:
+            return Counter(
+                key
+                for path, keys in self.held.items()
+                if path.startswith(f"{grade}/") and path.endswith(f"/{what}")
+                for key in keys
+            )
 
     @property
     def url(self) -> str:
@@ -76,10 +93,12 @@ class ToxicPeer:
         self._server.server_close()
         self._thread.join()
 
-    def mood(self) -> str:
+    def mood(self, path: str) -> str:
         """What happens to the next POST."""
         with self._lock:
             self.calls += 1
+            if path in self.forced:
+                return self.forced.pop(path)
             names, weights = zip(*self._toxics.items(), strict=True)
             mood = "fine" if self.healthy else self._chance.choices(names, weights)[0]
             self.happened[mood] += 1
@@ -90,18 +109,19 @@ class ToxicPeer:
         with self._lock:
             return not self.healthy and self._chance.random() < 0.25
 
-    def make(self, grade: str, key: str) -> int:
-        """Make a ticket; its number."""
+    def make(self, path: str, key: str) -> int:
+        """Make a ticket, a photo or a note; its number."""
         with self._lock:
-            made = self.tickets[grade]
-            if grade == "native" and key in made:
+            made = self.held.setdefault(path, [])
+            if path.startswith("native/") and key in made:
                 return made.index(key) + 1
             made.append(key)
             return len(made)
 
-    def find(self, grade: str, key: str) -> list[int]:
+    def find(self, path: str, key: str) -> list[int]:
         with self._lock:
-            return [at for at, each in enumerate(self.tickets[grade], start=1) if each == key]
+            made = self.held.get(path, [])
+            return [at for at, each in enumerate(made, start=1) if each == key]
 
 
 class _Server(ThreadingHTTPServer):
@@ -118,15 +138,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        grade = self.path.split("/")[1]
         sender = int(self.headers["X-Sender"])
-        mood = self.toxic.mood()
+        mood = self.toxic.mood(self.path)
         if mood.endswith("before") or mood == "garbage":
             return self._fail(mood)
         if mood == "late commit":
             time.sleep(LATE_S)
         self.toxic.on_call("before", sender)
-        number = self.toxic.make(grade, body["key"])
+        number = self.toxic.make(self.path.strip("/"), body["key"])
         self.toxic.on_call("after", sender)
         if mood == "late answer":
             time.sleep(LATE_S)
@@ -138,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.toxic.shaky():
             return self._fail("500 before")
         parts = urlsplit(self.path)
-        found = self.toxic.find(parts.path.split("/")[1], parse_qs(parts.query)["key"][0])
+        found = self.toxic.find(parts.path.strip("/"), parse_qs(parts.query)["key"][0])
         return self._answer(200, json.dumps([{"id": number} for number in found]).encode())
 
     def _fail(self, mood: str) -> None:
