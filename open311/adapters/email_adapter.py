@@ -7,7 +7,6 @@ knows, and a person decides.
 
 from __future__ import annotations
 
-import mailbox
 import smtplib
 import socket
 import ssl
@@ -17,12 +16,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
-from pathlib import Path
 from typing import NoReturn
 
 from open311.adapters.email_message import Correspondence, compose_note, compose_ticket
 from open311.adapters.guarded_socket import open_socket
-from open311.adapters.mailbox import Maildir
+from open311.adapters.mailbox import Mailbox
 from open311.adapters.profile import Profile
 from open311.adapters.vocabulary import allowed_reporter
 from open311.adapters.wire_connection import Door
@@ -70,7 +68,8 @@ class EmailAdapter:
     Args:
         door: where connections may go.
         reporter_fields: what the mailbox may know of the reporter.
-        mailbox_folder: maildir where answers arrive; None = no answers are read.
+        mailbox: where answers arrive; None = no answers are read.
+        return_path: where refused mail comes back to; None = to the sender.
     """
 
     def __init__(
@@ -81,14 +80,16 @@ class EmailAdapter:
         *,
         door: Door,
         reporter_fields: Collection[str] = (),
-        mailbox_folder: Path | None = None,
+        mailbox: Mailbox | None = None,
+        return_path: str | None = None,
     ) -> None:
         self._profile = profile
         self._allowed = reporter_fields
         self._door = door
         self._server = server
         self._to = to
-        self._mailbox = Maildir(mailbox_folder, to.key) if mailbox_folder and to.key else None
+        self._mailbox = mailbox
+        self._return_path = return_path or to.sender
 
     @property
     def capabilities(self) -> Capabilities:
@@ -103,10 +104,11 @@ class EmailAdapter:
         )
 
     def probe(self) -> str:
-        """Connect, greet, encrypt, authenticate; nothing is sent."""
+        """Connect, greet, encrypt, authenticate, look at the mailbox; nothing is sent."""
         with self._connected() as smtp:
             code, text = smtp.noop()
-        return f"SMTP {self._server.host}:{self._server.port} : {code} {_told(text)}"
+        told = f"SMTP {self._server.host}:{self._server.port} : {code} {_told(text)}"
+        return f"{told} ; {self._mailbox.probe()}" if self._mailbox else told
 
     def create(self, ticket: Ticket) -> TicketReceipt:
         """Send the ticket's first mail, its photos attached as far as the server takes them."""
@@ -149,10 +151,7 @@ class EmailAdapter:
     def changes(self, cursor: str | None) -> ChangePage:
         """Notes from answers in the mailbox."""
         assert self._mailbox is not None
-        try:
-            return self._mailbox.changes(cursor, datetime.now(UTC))
-        except (OSError, mailbox.Error) as error:
-            raise ToolUnreachable(f"La boîte des retours est illisible : {error}.") from error
+        return self._mailbox.changes(cursor, datetime.now(UTC))
 
     def lookup(self, key: str) -> TicketReceipt | None:
         """Mail cannot be looked up."""
@@ -251,7 +250,7 @@ class EmailAdapter:
 
     def _envelope(self, smtp: smtplib.SMTP, size: int, request: str) -> None:
         options = [f"SIZE={size}"] if smtp.has_extn("size") else []
-        answers = [smtp.mail(_address(self._to.sender), options)]
+        answers = [smtp.mail(_address(self._return_path), options)]
         answers += [smtp.rcpt(_address(each)) for each in self._to.recipients]
         for code, text in answers:
             if code not in (250, 251, 252):

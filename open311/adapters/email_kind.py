@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from open311.adapters.destination_settings import reporter_fields
 from open311.adapters.email_adapter import EmailAdapter, MailServer
 from open311.adapters.email_message import Correspondence
+from open311.adapters.imap_mailbox import ImapMailbox, ImapServer
+from open311.adapters.mailbox import Mailbox, Maildir
 from open311.adapters.profile import Filled, Profile, ProfileFaults, Setting
 from open311.adapters.profile_fields import Known
 from open311.adapters.profile_file import Kind
@@ -39,6 +42,21 @@ _SETTINGS = {
     "link_days": Setting("durée de vie des liens, en jours", default="60", pattern=_NUMBER),
     "reply_to": Setting("boîte qui reçoit les réponses", pattern=_ADDRESS),
     "mailbox": Setting("maildir où ces réponses arrivent (chemin absolu)", pattern=r"/.+"),
+    "imap_host": Setting("serveur IMAP de cette boîte, à la place d'un maildir"),
+    "imap_port": Setting("port IMAP", default="993", pattern=_NUMBER),
+    "imap_tls": Setting(
+        "implicit (imaps) ou starttls", default="implicit", pattern="implicit|starttls"
+    ),
+    "imap_user": Setting("compte IMAP"),
+    "imap_password": Setting("mot de passe du compte IMAP", secret=True),
+    "imap_folder": Setting(
+        "dossier IMAP, lu sans rien y changer", default="INBOX", pattern=r"[ !#-\[\]-~]+"
+    ),
+    "return_path": Setting(
+        "adresse où reviennent les courriels refusés, lue avec les réponses "
+        "(par défaut, l'expéditeur)",
+        pattern=_ADDRESS,
+    ),
     "timezone": Setting("fuseau des dates écrites", default="Europe/Paris"),
 }
 _MIN_KEY = 32
@@ -75,14 +93,48 @@ def _make(profile: Profile, destination: Destination, filled: Filled) -> EmailAd
         link_days=int(values["link_days"]),
         timezone=values["timezone"],
     )
-    folder = filled.get("mailbox")
+    door = Door(destination.allowed_networks)
     return EmailAdapter(
         profile,
         server,
         to,
-        door=Door(destination.allowed_networks),
+        door=door,
         reporter_fields=reporter_fields(profile, filled),
-        mailbox_folder=None if folder is None else Path(folder),
+        mailbox=_mailbox(destination, filled, door, to.key),
+        return_path=filled.get("return_path"),
+    )
+
+
+def _mailbox(
+    destination: Destination, filled: Filled, door: Door, key: bytes | None
+) -> Mailbox | None:
+    """Where answers arrive: a maildir or an IMAP account, proved by the destination's key."""
+    folder, host = filled.get("mailbox"), filled.get("imap_host")
+    faults = []
+    if folder and host:
+        faults.append("settings : « mailbox » ou « imap_host », pas les deux.")
+    if (folder or host) and key is None:
+        faults.append("secrets.link_key : sans elle, aucune réponse ne peut être reconnue.")
+    if host and not (filled.get("imap_user") and filled.get("imap_password")):
+        faults.append("settings.imap_user et secrets.imap_password : attendus avec imap_host.")
+    if faults:
+        raise ProfileFaults(f"destination {destination.name}", faults)
+    if key is None or not (folder or host):
+        return None
+    if folder:
+        return Maildir(Path(folder), key)
+    return ImapMailbox(_imap_server(filled.values), door, key)
+
+
+def _imap_server(values: Mapping[str, str]) -> ImapServer:
+    return ImapServer(
+        host=values["imap_host"],
+        user=values["imap_user"],
+        password=values["imap_password"],
+        port=int(values["imap_port"]),
+        tls=values["imap_tls"],
+        folder=values["imap_folder"],
+        ca_file=values.get("ca_file"),
     )
 
 

@@ -140,6 +140,7 @@ def _message(ticket: Ticket, to: Correspondence, *, subject: str, step: str) -> 
         code = reply_code(ticket.service_request_id, to.key)
         message["Reply-To"] = f"{local}+{ticket.service_request_id}.{code}@{domain}"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no robot answers it
+    message["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # the same for Exchange
     message["X-Open311-Request"] = ticket.key
     return message
 

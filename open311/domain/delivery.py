@@ -152,6 +152,8 @@ class TicketChange:
         number: what its people call the ticket, when only now it is known (return files).
         author: the tool's name for who did it; a change whose author is the
             destination's setting `own_account` is an echo of ours.
+        returned: why what we sent last did not arrive after all (a mail that came back);
+            nothing public changes then.
     """
 
     ticket_id: str
@@ -162,6 +164,7 @@ class TicketChange:
     author: str | None = None
     media_urls: tuple[str, ...] = ()
     number: str | None = None
+    returned: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from open311.domain.status import Stage, is_open
 from open311.formats.text import clean_text
 from open311.operations.follow_up import Step, take_step
 from open311.operations.installation import Side
-from open311.storage import inbox, requests, tickets
+from open311.storage import delivery_records, inbox, requests, tickets
 from open311.storage.inbox import InboxEvent
 from open311.storage.tickets import StoredTicket
 
@@ -132,6 +132,8 @@ def _take(
     public_url: str,
     now: datetime,
 ) -> tuple[Taken, str | None]:
+    if change.returned is not None:
+        return _take_back(connection, ticket, change.returned, now)
     if change.author and change.author == destination.settings.get("own_account"):
         return Taken.IGNORED, "écho : notre propre compte"
     if change.number and change.number != ticket.receipt.number:
@@ -150,6 +152,15 @@ def _take(
     if not steps:
         return Taken.IGNORED, "rien de nouveau"
     return Taken.DONE, None
+
+
+def _take_back(
+    connection: Connection, ticket: StoredTicket, reason: str, now: datetime
+) -> tuple[Taken, str | None]:
+    """A delivery that came back waits for a person (list, replay), and alerts as others do."""
+    reason = f"Le courriel est revenu : {clean_text(reason)}"
+    delivery_records.mark_returned(connection, ticket.destination, ticket.request_key, reason, now)
+    return Taken.DONE, reason
 
 
 def _without_echoes(ticket: StoredTicket, change: TicketChange) -> TicketChange:

@@ -170,6 +170,26 @@ def mark_done(connection: Connection, delivery_key: int, now: datetime) -> bool:
     )
 
 
+def mark_returned(
+    connection: Connection, destination: str, request_key: int, reason: str, now: datetime
+) -> bool:
+    """What was delivered last came back: dead after all; False when nothing was delivered."""
+    return bool(
+        sql.execute(
+            connection,
+            "UPDATE delivery SET state = 'dead', last_error = :reason, settled_datetime = :now "
+            "WHERE delivery_key = (SELECT max(delivery_key) FROM delivery WHERE destination = :d "
+            "AND request_key = :key AND kind <> 'photo' AND state = 'done')",
+            {
+                "d": destination,
+                "key": request_key,
+                "reason": _storable(reason),
+                "now": to_utc_text(now),
+            },
+        )
+    )
+
+
 def cancel(connection: Connection, delivery_key: int, now: datetime) -> bool:
     """Give a delivery up for good; False when it is done, or being sent right now."""
     return _change(
