@@ -8,6 +8,7 @@ comments, never statuses.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -218,11 +219,13 @@ class GeoReportAdapter:
     def _request(self, ticket: Ticket) -> Request:
         hops = (*ticket.origin, hop_of(ticket.key))
         headers = {ORIGIN_HEADER: written_hops(hops)}
+        form = self._form(ticket)
         if self._is_ours:
-            headers["Idempotency-Key"] = ticket.key
-        return Request(
-            "POST", f"{self._base}/requests.json", data=self._form(ticket), headers=headers
-        )
+            # Of the words too: a request corrected between two attempts is told by its
+            # origin; under the first key the peer would refuse it as another one.
+            words = hashlib.sha256(repr(form).encode()).hexdigest()[:16]
+            headers["Idempotency-Key"] = f"{ticket.key}-{words}"
+        return Request("POST", f"{self._base}/requests.json", data=form, headers=headers)
 
     def _form(self, ticket: Ticket) -> list[tuple[str, str]]:
         ticket = allowed_reporter(ticket, self._allowed)

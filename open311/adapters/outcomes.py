@@ -33,6 +33,8 @@ def failure_of(reply: Reply, words: str, *, safe: bool) -> ToolError:
         words: the tool's own message, if it gave one.
         safe: repeating the request changes nothing. An answer such as 500 or 502 to any
             other may hide a ticket that exists.
+
+    A 409 that says when to come back is of a tool still busy with our first attempt.
     """
     status = reply.status
     message = f"HTTP {status} : {words}" if words else f"HTTP {status}"
@@ -44,7 +46,8 @@ def failure_of(reply: Reply, words: str, *, safe: bool) -> ToolError:
             f"L'outil renvoie ailleurs ({where[:200]}) : adresse ou compte à revoir. {message}",
             exchange=reply.exchange,
         )
-    if status in _PATIENCE or (safe and status >= 500):
+    waits = status in _PATIENCE or (status == 409 and "Retry-After" in reply.headers)
+    if waits or (safe and status >= 500):
         return ToolBusy(message, retry_after_s=retry_after(reply), exchange=reply.exchange)
     if status == 412:
         return TicketStale(message, exchange=reply.exchange)
