@@ -11,10 +11,8 @@ import pytest
 
 from open311.adapters.profile_file import shipped_profiles
 from open311.adapters.registry import KINDS, read_profile
-from open311.domain.delivery import Destination
-from open311.domain.status import Stage
-from tests.adapters.contract import AdapterContract, HttpContract, Tool
-from tests.adapters.fakes.fake_server import (
+from open311.adapters.testing import AdapterContract, HttpContract, Tool
+from open311.adapters.testing.fake_server import (
     FakeTool,
     Handler,
     Held,
@@ -22,7 +20,9 @@ from tests.adapters.fakes.fake_server import (
     Request,
     running_fake,
 )
-from tests.adapters.faulty_proxy import faulty_proxy
+from open311.adapters.testing.faulty_proxy import faulty_proxy
+from open311.domain.delivery import Destination
+from open311.domain.status import Stage
 
 DOC = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text(encoding="utf-8")
 KEY = "balai-key-123456789"

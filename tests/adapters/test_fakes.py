@@ -14,12 +14,12 @@ from typing import ClassVar
 import pytest
 
 from open311.adapters.contract import Adapter
+from open311.adapters.testing import AdapterContract, HttpContract, Tool, a_ticket
+from open311.adapters.testing.fake_server import FakeTool, running_fake
+from open311.adapters.testing.faulty_proxy import faulty_proxy
 from open311.domain.delivery import Destination
 from open311.domain.status import Stage
-from tests.adapters.contract import AdapterContract, HttpContract, Tool, a_ticket
 from tests.adapters.fakes import astech, atal_v6, carl_source, glpi, odoo, salesforce, zammad
-from tests.adapters.fakes.fake_server import FakeTool, running_fake
-from tests.adapters.faulty_proxy import faulty_proxy
 
 
 class OnAFake(AdapterContract, HttpContract):
@@ -29,7 +29,7 @@ class OnAFake(AdapterContract, HttpContract):
     settings: ClassVar[dict[str, str]] = {}
     secret: ClassVar[dict[str, str]]
     about: ClassVar[dict[str, object]]
-    profile: ClassVar[str]
+
     #: What a city would complete, in a profile of its own that extends the shipped one.
     completed: ClassVar[str | None] = None
 

@@ -17,6 +17,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from open311.adapters.contract import Adapter
 from open311.adapters.registry import make_adapter
+from open311.adapters.testing import AdapterContract, HttpContract, Seen, Tool
+from open311.adapters.testing.fake_server import FakeTool, Handler, Reply, Request, running_fake
+from open311.adapters.testing.faulty_proxy import faulty_proxy
 from open311.config.jurisdiction_file import read_jurisdiction_file
 from open311.config.settings import Settings
 from open311.domain.delivery import (
@@ -34,9 +37,6 @@ from open311.operations.keys import create_key
 from open311.storage import catalogue, migrate, origins, requests
 from open311.storage.group_commit import GroupCommitDatabase
 from open311.storage.media import DiskMediaStore
-from tests.adapters.contract import AdapterContract, HttpContract, Seen, Tool
-from tests.adapters.fakes.fake_server import FakeTool, Handler, Reply, Request, running_fake
-from tests.adapters.faulty_proxy import faulty_proxy
 from tests.adapters.tickets import LOOPBACK, ticket
 
 GENTILLY = Path(__file__).parents[2] / "fixtures" / "jurisdictions" / "gentilly.fr.toml"
@@ -144,6 +144,8 @@ def tool(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]
 
 class TestOurOwnServer(AdapterContract, HttpContract):
     """Every clause of the contract."""
+
+    profile = "georeport"
 
 
 def test_the_probe_tells_the_peers_id(

@@ -10,9 +10,7 @@ import pytest
 
 from open311.adapters.contract import Adapter
 from open311.adapters.registry import make_adapter
-from open311.domain.delivery import Destination, TicketChange
-from open311.domain.status import Stage
-from tests.adapters.contract import (
+from open311.adapters.testing import (
     AdapterContract,
     HttpContract,
     Seen,
@@ -20,7 +18,9 @@ from tests.adapters.contract import (
     a_ticket,
     changes_of,
 )
-from tests.adapters.faulty_proxy import faulty_proxy
+from open311.adapters.testing.faulty_proxy import faulty_proxy
+from open311.domain.delivery import Destination, TicketChange
+from open311.domain.status import Stage
 from tests.adapters.tools.helpdesk import Helpdesk, running_helpdesk
 
 
@@ -83,6 +83,8 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
 
 class TestHelpdesk(AdapterContract, HttpContract):
     """Every clause of the contract, and what only this tool shows."""
+
+    profile = "django-helpdesk"
 
     def test_a_public_note_comes_back_with_its_author_and_an_internal_one_does_not(
         self, tool: Tool, adapter: Adapter

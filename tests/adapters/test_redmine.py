@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from open311.adapters.testing import AdapterContract, HttpContract, Seen, Tool
+from open311.adapters.testing.faulty_proxy import faulty_proxy
 from open311.domain.delivery import Destination
 from open311.domain.status import Stage
-from tests.adapters.contract import AdapterContract, HttpContract, Seen, Tool
-from tests.adapters.faulty_proxy import faulty_proxy
 from tests.adapters.tools import redmine
 from tests.adapters.tools.redmine import Redmine, running_redmine
 
@@ -88,3 +88,5 @@ def tool() -> Iterator[Tool]:
 
 class TestRedmine(AdapterContract, HttpContract):
     """Every clause of the contract."""
+
+    profile = "redmine"

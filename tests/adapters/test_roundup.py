@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from open311.adapters.testing import AdapterContract, HttpContract, Seen, Tool
+from open311.adapters.testing.faulty_proxy import faulty_proxy
 from open311.domain.delivery import Destination
 from open311.domain.status import Stage
-from tests.adapters.contract import AdapterContract, HttpContract, Seen, Tool
-from tests.adapters.faulty_proxy import faulty_proxy
 from tests.adapters.tools.roundup import PASSWORD, Roundup, running_roundup
 
 
@@ -68,3 +68,5 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
 
 class TestRoundup(AdapterContract, HttpContract):
     """Every clause of the contract."""
+
+    profile = "roundup"

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from open311.adapters.registry import make_adapter
+from open311.adapters.testing.faulty_proxy import cut_after, status
+from open311.adapters.testing.harness import Tool
 from open311.domain.retry import Pace
 from open311.operations.delivery import Desk
 from open311.operations.polling import Poll, poll_destination
 from open311.operations.routing import ticket_key
 from open311.storage import outbox, sql
-from tests.adapters.faulty_proxy import cut_after, status
-from tests.adapters.harness import Tool
 from tests.adapters.test_helpdesk import tool as helpdesk
 from tests.adapters.test_roundup import tool as roundup
 from tests.conftest import FIXTURES, Clock, World

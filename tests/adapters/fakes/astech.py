@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 
-from tests.adapters.fakes.fake_server import FakeTool, Handler, Reply, Request
+from open311.adapters.testing.fake_server import FakeTool, Handler, Reply, Request
 
 LOGIN, PASSWORD = "open311", "astech-password-123"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 
-from tests.adapters.fakes.fake_server import FakeTool, Handler, Reply, Request
+from open311.adapters.testing.fake_server import FakeTool, Handler, Reply, Request
 
 KEY = "atal-key-1234567890"
 _REQUIRED = ("Object", "Description", "RequesterId", "RecipientId", "RequestType")

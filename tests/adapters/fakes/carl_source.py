@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from tests.adapters.fakes.fake_server import FakeTool, Handler, Held, Reply, Request
+from open311.adapters.testing.fake_server import FakeTool, Handler, Held, Reply, Request
 
 LOGIN, PASSWORD = "open311", "carl-password-123"
 _TYPE = {"Content-Type": "application/vnd.api+json"}

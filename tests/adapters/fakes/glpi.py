@@ -13,7 +13,7 @@ import secrets
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from tests.adapters.fakes.fake_server import FakeTool, Handler, Reply, Request
+from open311.adapters.testing.fake_server import FakeTool, Handler, Reply, Request
 
 USER_TOKEN = "glpi-user-token-123456"
 _ZONE = ZoneInfo("Europe/Paris")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
-from tests.adapters.fakes.fake_server import FakeTool, Handler, Held, Reply, Request
+from open311.adapters.testing.fake_server import FakeTool, Handler, Held, Reply, Request
 
 API_KEY = "odoo-api-key-123456789"
 _STAGES = {"New Request": 1, "In Progress": 2, "Repaired": 3, "Scrap": 4}

@@ -11,7 +11,7 @@ import re
 import secrets
 from datetime import datetime
 
-from tests.adapters.fakes.fake_server import FakeTool, Handler, Reply, Request
+from open311.adapters.testing.fake_server import FakeTool, Handler, Reply, Request
 
 CLIENT_ID, CLIENT_SECRET = "consumer-key", "consumer-secret-123456"
 _BASE = "/services/data/v61.0"

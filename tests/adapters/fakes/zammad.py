@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 
-from tests.adapters.fakes.fake_server import FakeTool, Handler, Reply, Request
+from open311.adapters.testing.fake_server import FakeTool, Handler, Reply, Request
 
 TOKEN = "zammad-token-123456789"
 _STATES = {"new", "open", "pending reminder", "pending close", "closed", "merged", "removed"}

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.adapters.harness import Seen
+from open311.adapters.testing.harness import Seen
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,12 @@ class Request:
     body: bytes
 
     def json(self) -> Any:
+        """The body, which must say that it is JSON."""
         assert "json" in self.headers.get("Content-Type", ""), "not sent as JSON"
         return json.loads(self.body)
 
     def form(self) -> dict[str, str]:
+        """The fields of a form."""
         return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
 
     def parts(self) -> dict[str, Any]:
@@ -46,8 +48,9 @@ class Request:
         message = BytesParser(policy=HTTP).parsebytes(head + self.body)
         read: dict[str, Any] = {}
         for part in message.iter_parts():
-            name = part.get_param("name", header="content-disposition")
+            name = str(part.get_param("name", header="content-disposition"))
             content = part.get_payload(decode=True)
+            assert isinstance(content, bytes)
             file = part.get_filename()
             read[name] = content.decode() if file is None else (
                 file, part.get_content_type(), content,
@@ -103,6 +106,7 @@ class FakeTool:
         raise NotImplementedError
 
     def answer(self, request: Request) -> Reply:
+        """What the tool answers; 404 where no route matches."""
         with self.lock:
             refusal = self.refuse(request)
             if refusal is not None:
@@ -120,10 +124,12 @@ class FakeTool:
         return self.held[id_]
 
     def touched(self, held: Held) -> Held:
+        """The ticket, changed now."""
         held.changed = datetime.now(UTC)
         return held
 
     def tickets(self, key: str) -> list[Seen]:
+        """The tickets that carry a key of ours."""
         with self.lock:
             return [
                 Seen(
@@ -138,6 +144,7 @@ class FakeTool:
             ]
 
     def move(self, ticket_id: str, word: str) -> None:
+        """An agent gives the ticket another status."""
         with self.lock:
             self.touched(self.held[ticket_id]).status = word
 

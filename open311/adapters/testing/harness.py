@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from open311.adapters.contract import Adapter
+from open311.adapters.testing.faulty_proxy import FaultyProxy, cut_after
 from open311.domain.delivery import (
     Attachment,
     Destination,
@@ -19,9 +21,9 @@ from open311.domain.delivery import (
 )
 from open311.domain.request import Answer, Reporter
 from open311.domain.status import Stage
-from tests.adapters.faulty_proxy import FaultyProxy
 
-_numbers = itertools.count(1)
+#: All as long as one another: no key begins another one, as real keys may.
+_numbers = itertools.count(10_000)
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 
 
@@ -53,31 +55,52 @@ class Tool:
     """One tool, and what the contract must know of it.
 
     Attributes:
-        create, lookup, attach: the final call of each, as a pattern of `METHOD /path`.
-        moves: a status that agents give, and the stage it means for us.
+        destination: as a jurisdiction's file would declare it.
+        moves: a status that agents give, and the stage it means for us; a stage of None
+            says that agents write words, which come back as a note.
         unmapped: a status of the tool that the profile leaves out; None = it maps all.
         ours: the stage that we ask for, and the status it becomes.
+        takes_any_stage: the tool has no list of statuses that a stage must be in.
+        environment: secrets that the destination refers to (`env:NAME`).
+        repeat: makes the tool tell us again what we told of a ticket, where it does not do
+            so by itself.
+        lose: makes the tool act on the next create, and its answer be lost; not needed
+            behind a proxy.
+        proxy: what stands before an HTTP tool.
+        create, lookup, attach, comment: the final call of each, as a pattern of
+            `METHOD /path`; for tools behind a proxy.
         patience_s: how long the adapter waits for an answer that never comes.
     """
 
     destination: Destination
     behind: Behind
-    create: str
-    moves: tuple[str, Stage]
+    moves: tuple[str, Stage | None]
+    create: str = ""
     lookup: str | None = None
     attach: str | None = None
     comment: str | None = None
     unmapped: str | None = None
     ours: tuple[Stage, str] | None = None
+    takes_any_stage: bool = False
+    repeat: Callable[[str], None] | None = None
+    lose: Callable[[], None] | None = None
     proxy: FaultyProxy | None = None
     environment: dict[str, str] = field(default_factory=dict)
     patience_s: float = 3
 
+    def lose_the_next_answer(self) -> None:
+        """The tool will act on the next create, and its answer will be lost."""
+        if self.lose is not None:
+            self.lose()
+            return
+        assert self.proxy is not None, "a tool without a proxy says how to lose an answer"
+        self.proxy.fail(cut_after, at=self.create)
 
-def a_ticket(**changes: object) -> Ticket:
+
+def a_ticket(**changes: Any) -> Ticket:
     """A ticket that no other test has; everything a report can say is in it."""
     number = str(next(_numbers))
-    key = f"contract-{os.getpid()}-{number}-z"
+    key = f"contract{os.getpid()}-{number}"
     ticket = Ticket(
         key=key,
         service_request_id=number,
@@ -105,7 +128,7 @@ def a_ticket(**changes: object) -> Ticket:
     return replace(ticket, **changes)
 
 
-def a_photo(ticket: Ticket, **changes: object) -> Attachment:
+def a_photo(ticket: Ticket, **changes: Any) -> Attachment:
     """A small photo of the ticket."""
     name = f"{ticket.service_request_id}-1.jpg"
     photo = Attachment(name, "image/jpeg", JPEG, "00" * 32, f"https://open311.test/media/{name}")
