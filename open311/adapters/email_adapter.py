@@ -202,7 +202,7 @@ class EmailAdapter:
         try:
             smtp = self._open()
         except smtplib.SMTPResponseException as error:
-            _raise_for(error.smtp_code, error.smtp_error, Exchange(request="AUTH"))
+            _raise_at_the_door(error)
         except (OSError, smtplib.SMTPException) as error:  # TLS and DNS are OSErrors
             raise ToolUnreachable(f"{self._server.host} : {error}") from error
         try:
@@ -215,7 +215,7 @@ class EmailAdapter:
         context = ssl.create_default_context(cafile=server.ca_file)
         smtp = _GuardedSmtp(server, self._door, context)
         try:
-            smtp.connect(server.host, server.port)
+            smtp.greeted()
             if server.tls == "starttls":
                 smtp.starttls(context=context)
             if server.user and server.password:
@@ -244,6 +244,8 @@ class EmailAdapter:
                 f"La connexion s'est rompue pendant l'envoi : {error}", exchange=Exchange(request)
             ) from error
         exchange = Exchange(request, _told(text), code)
+        if not _is_reply(code):
+            raise OutcomeUnknown(f"Réponse illisible : {_told(text)}", exchange=exchange)
         if code != 250:
             _raise_for(code, text, exchange)
         return exchange
@@ -253,6 +255,8 @@ class EmailAdapter:
         answers = [smtp.mail(_address(self._return_path), options)]
         answers += [smtp.rcpt(_address(each)) for each in self._to.recipients]
         for code, text in answers:
+            if not _is_reply(code):
+                raise smtplib.SMTPServerDisconnected(f"réponse illisible : {_told(text)}")
             if code not in (250, 251, 252):
                 smtp.rset()
                 _raise_for(code, text, Exchange(request, _told(text), code))
@@ -268,6 +272,16 @@ class _GuardedSmtp(smtplib.SMTP):
         self._tls = context
         self._host = server.host  # the name that STARTTLS checks
 
+    def greeted(self) -> None:
+        """Connect, and hear the greeting.
+
+        Raises:
+            smtplib.SMTPConnectError: it is none.
+        """
+        code, text = self.connect(self._server.host, self._server.port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, text)
+
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         encrypted = self._server.tls != "none"
         plain = open_socket(self._door, host, port, timeout, encrypted=encrypted)
@@ -278,6 +292,18 @@ class _GuardedSmtp(smtplib.SMTP):
 
 class _TooLargeError(ToolRefused):
     """The server takes the mail, but not of this size."""
+
+
+def _raise_at_the_door(error: smtplib.SMTPResponseException) -> NoReturn:
+    """What a refusal before any mail means: it is of us or of the hour, never of a ticket."""
+    code, exchange = error.smtp_code, Exchange(request="EHLO, STARTTLS, AUTH")
+    if 500 <= code < 600:
+        told = f"Le serveur de courrier nous refuse : {code} {_told(error.smtp_error)}"
+        raise ToolUnauthorized(told, exchange=exchange) from error
+    if 400 <= code < 500:
+        _raise_for(code, error.smtp_error, exchange)
+    told = f"Ce n'est pas un serveur SMTP : {_told(error.smtp_error)}"
+    raise ToolUnreachable(told, exchange=exchange) from error
 
 
 def _raise_for(code: int, text: bytes | str, exchange: Exchange) -> NoReturn:
@@ -291,6 +317,11 @@ def _raise_for(code: int, text: bytes | str, exchange: Exchange) -> NoReturn:
     if 400 <= code < 500:
         raise ToolBusy(told, exchange=exchange)
     raise ToolRefused(told, exchange=exchange)
+
+
+def _is_reply(code: int) -> bool:
+    """Whether a code is one (RFC 5321, 4.2): not half of one, nor a page's first word (-1)."""
+    return 200 <= code < 600
 
 
 def _announced_size(smtp: smtplib.SMTP) -> int | None:

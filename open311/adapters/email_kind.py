@@ -52,10 +52,16 @@ _SETTINGS = {
     "imap_folder": Setting(
         "dossier IMAP, lu sans rien y changer", default="INBOX", pattern=r"[ !#-\[\]-~]+"
     ),
+    "imap_ca_file": Setting("comme ca_file, pour le serveur IMAP (par défaut, ca_file)"),
     "return_path": Setting(
         "adresse où reviennent les courriels refusés, lue avec les réponses "
         "(par défaut, l'expéditeur)",
         pattern=_ADDRESS,
+    ),
+    "read_timeout_s": Setting(
+        "secondes d'attente d'une réponse du serveur SMTP",
+        default="30",
+        pattern=r"\d{1,3}(\.\d+)?",
     ),
     "timezone": Setting("fuseau des dates écrites", default="Europe/Paris"),
 }
@@ -82,6 +88,7 @@ def _make(profile: Profile, destination: Destination, filled: Filled) -> EmailAd
         user=filled.get("user"),
         password=filled.get("password"),
         ca_file=filled.get("ca_file"),
+        timeout_s=float(values["read_timeout_s"]),
     )
     to = Correspondence(
         destination=destination.name,
@@ -134,7 +141,7 @@ def _imap_server(values: Mapping[str, str]) -> ImapServer:
         port=int(values["imap_port"]),
         tls=values["imap_tls"],
         folder=values["imap_folder"],
-        ca_file=values.get("ca_file"),
+        ca_file=values.get("imap_ca_file") or values.get("ca_file"),
     )
 
 

@@ -13,6 +13,8 @@ from open311.domain.delivery import ChangePage, ToolUnreachable
 
 #: Two looks overlap by as much, since files may appear a little out of order.
 _OVERLAP = timedelta(minutes=5)
+#: Where an empty maildir begins.
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Mailbox(Protocol):
@@ -52,11 +54,17 @@ class Maildir:
         self._key = key
 
     def changes(self, cursor: str | None, now: datetime) -> ChangePage:
-        """What mail changes that came after the cursor, which is a moment (ISO 8601)."""
-        if cursor is None:
-            return ChangePage((), now.isoformat())
-        start = datetime.fromisoformat(cursor.partition(" ")[0])  # an IMAP box may have begun it
+        """What mail changes that came after the cursor: the date (ISO 8601) of the last one.
+
+        It is a date of the maildir itself, so that no two clocks are compared.
+        """
+        del now
         try:
+            if cursor is None:
+                dates = [moment for moment, _ in self._arrived(_LONG_AGO)]
+                return ChangePage((), max(dates, default=_LONG_AGO).isoformat())
+            # An IMAP box may have begun the cursor.
+            start = datetime.fromisoformat(cursor.partition(" ")[0])
             arrived = sorted(self._arrived(start - _OVERLAP), key=lambda pair: pair[0])
         except (OSError, mailbox.Error) as error:
             raise ToolUnreachable(f"La boîte des retours est illisible : {error}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from aiosmtpd.smtp import AuthResult, Envelope, Session
 from tests.adapters.certificates import make_certificate
 
 USER, PASSWORD = "voirie", "un-mot-de-passe"
+#: What stands before some servers answers anything with a page.
+HTML = "<html><body>Maintenance</body></html>"
 
 
 @dataclass
@@ -27,7 +30,9 @@ class MailServer:
 
     Attributes:
         answers: what DATA answers, one for each mail, then `250 OK`; `cut` closes the
-            connection after the mail was taken, `cut-before` before it was.
+            connection after the mail was taken, `half` within the answer, `cut-before`
+            before it was; `silence` takes the mail and says nothing.
+        rcpt_answers: the same for RCPT; `cut` closes the connection.
     """
 
     port: int = 0
@@ -41,6 +46,8 @@ class MailServer:
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         answer = self.rcpt_answers.pop(0) if self.rcpt_answers else "250 OK"
+        if answer == "cut":
+            server.transport.abort()
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
@@ -52,13 +59,18 @@ class MailServer:
         if answer == "cut-before":
             server.transport.abort()
             return "421 coupé"
-        if answer.startswith("250") or answer == "cut":
+        if answer.startswith("250") or answer in ("cut", "half", "silence", HTML):
             self.envelopes.append(envelope)
             content = envelope.original_content or b""
             parser = BytesParser(_class=EmailMessage, policy=policy.default)
             self.mails.append(parser.parsebytes(content))
         if answer == "cut":
             server.transport.abort()
+        if answer == "half":
+            server.transport.write(b"25")
+            server.transport.close()
+        if answer == "silence":
+            await asyncio.sleep(20)
         return answer
 
 
