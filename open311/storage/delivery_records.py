@@ -177,8 +177,8 @@ def mark_returned(
     return bool(
         sql.execute(
             connection,
-            "UPDATE delivery SET state = 'dead', last_error = :reason, settled_datetime = :now "
-            "WHERE delivery_key = (SELECT max(delivery_key) FROM delivery WHERE destination = :d "
+            "UPDATE delivery SET state = 'dead', last_error = :reason, settled_datetime = :now, "
+            "sent_datetime = NULL WHERE delivery_key = (SELECT max(delivery_key) FROM delivery WHERE destination = :d "
             "AND request_key = :key AND kind <> 'photo' AND state = 'done')",
             {
                 "d": destination,
