@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,10 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 GENTILLY = {"lat": "48.8130", "long": "2.3444"}
 NOGENT = {"lat": "48.8370", "long": "2.4830"}
 PUBLIC_URL = "http://open311.test"
+
+# A suite started in the background by a script ignores Ctrl-C, and so would every
+# program that the tests start and stop by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
