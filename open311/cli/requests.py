@@ -231,8 +231,10 @@ def reopen(
 def erase(id_: str, jurisdiction_id: str | None, test: bool, yes: bool) -> None:  # noqa: FBT001
     """Effacer l'auteur, les textes et les photos d'une demande, pour toujours.
 
-    Service, lieu, dates et étapes restent pour les statistiques. Les sauvegardes
-    faites avant gardent ce qu'elles ont.
+    Service, lieu, dates et étapes restent pour les statistiques. Plus personne ne voit
+    les photos ; les fichiers de celles qui sont arrivées depuis moins d'une heure partent
+    au prochain balayage du serveur, dans la journée. Les sauvegardes faites avant gardent
+    ce qu'elles ont.
 
         open311 request erase 1042 --jurisdiction gentilly.fr
     """
@@ -242,7 +244,12 @@ def erase(id_: str, jurisdiction_id: str | None, test: bool, yes: bool) -> None:
             click.confirm(f"Effacer pour toujours la demande {number} ?", abort=True)
         url, now = here.public_url, here.now()
         erased = erase_request(here.database, here.media, side, number, public_url=url, now=now)
-    click.echo(f"La demande {number} {'est effacée' if erased else 'était déjà effacée'}.")
+    click.echo(f"La demande {number} {'est' if erased.was_there else 'était déjà'} effacée.")
+    if erased.photos_left:
+        click.echo(
+            f"{erased.photos_left} fichiers de photos, arrivés depuis moins d'une heure et que "
+            "plus personne ne voit, partent au prochain balayage du serveur, dans la journée."
+        )
 
 
 def _take(id_: str, jurisdiction_id: str | None, step: Step, *, test: bool) -> None:

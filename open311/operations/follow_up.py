@@ -13,6 +13,7 @@ from open311.domain.history import type_of_step
 from open311.domain.request import RequestUpdate, ServiceRequest, StoredRequest
 from open311.domain.status import Stage, Visibility, check_transition, is_open
 from open311.operations.installation import Side
+from open311.operations.photo_sweep import delete_unused
 from open311.operations.publishing import publish_document
 from open311.storage import delivery_records, receipts, requests, tickets, updates
 from open311.storage.database import Database
@@ -132,6 +133,20 @@ def set_visibility(
     _publish(connection, side, replace(stored, request=request), public_url)
 
 
+@dataclass(frozen=True)
+class Erasure:
+    """What an erasure did.
+
+    Attributes:
+        was_there: False for a request erased before.
+        photos_left: files so young that a POST under way may be about to name them too:
+            nobody is shown them, and the server's next sweep deletes them.
+    """
+
+    was_there: bool
+    photos_left: int = 0
+
+
 def erase_request(
     database: Database,
     media: MediaStore,
@@ -140,15 +155,16 @@ def erase_request(
     *,
     public_url: str,
     now: datetime,
-) -> bool:
+    alone: bool = False,
+) -> Erasure:
     """Forget the reporter, the free texts and the photos; leave a trace of the request.
 
     Service, place, dates and stages stay for statistics; the public is answered 404.
     Photos that no other request shows are removed first: an erasure that was ended
     half-way can be asked for again, and finds all that is left.
 
-    Returns:
-        Whether there was something to erase: False for a request erased before.
+    Args:
+        alone: nobody else writes to this installation now, as during a restore.
 
     Raises:
         NotFound: no such request here.
@@ -160,12 +176,11 @@ def erase_request(
         shared = requests.photos_elsewhere(connection, side.scope, service_request_id, names)
     if stored.request.visibility is Visibility.ERASED:
         database.empty_log()
-        return False
-    for name in names - shared:
-        media.delete(name)
+        return Erasure(was_there=False)
+    left = delete_unused(media, names - shared, youngest_too=alone)
     database.write(partial(_erase, side=side, id_=service_request_id, url=public_url, now=now))
     database.empty_log()
-    return True
+    return Erasure(was_there=True, photos_left=left)
 
 
 def _erase(connection: Connection, side: Side, id_: int, url: str, now: datetime) -> None:

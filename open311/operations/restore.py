@@ -196,4 +196,5 @@ class Restore:
             each.service_request_id,
             public_url=installation.public_url,
             now=self.now,
-        )
+            alone=True,
+        ).was_there

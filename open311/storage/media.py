@@ -55,8 +55,16 @@ class MediaStore(Protocol):
         """Tell whether a content of this name is stored."""
         ...
 
-    def delete(self, name: str) -> None:
-        """Remove a content for good; one that is not there is no fault."""
+    def delete(self, name: str, *, written_before: datetime | None = None) -> bool:
+        """Remove a content for good; one that is not there is no fault.
+
+        Args:
+            written_before: leave what was put since (aware datetime): a POST that has put
+                the same content, and not yet committed the row that names it, needs it.
+
+        Returns:
+            Whether it is gone.
+        """
         ...
 
     def names(self, *, written_before: datetime | None = None) -> Iterator[str]:
@@ -114,12 +122,24 @@ class DiskMediaStore:
         """See `MediaStore.exists`."""
         return is_media_name(name) and self._path(name).is_file()
 
-    def delete(self, name: str) -> None:
-        """See `MediaStore.delete`: the folder is synced, so no power cut brings it back."""
-        path = self._path(name)
+    def delete(self, name: str, *, written_before: datetime | None = None) -> bool:
+        """See `MediaStore.delete`: the folder is synced, so no power cut brings it back.
+
+        The file is taken away first and looked at then: whoever puts it meanwhile either
+        made it young before, and it comes back, or finds none, and writes it anew.
+        """
+        path, taken = self._path(name), self._root / _INCOMING / uuid4().hex
+        limit = written_before.timestamp() if written_before else float("inf")
         with _failures_told(), contextlib.suppress(FileNotFoundError):
-            path.unlink()
+            path.replace(taken)
+            young = taken.stat().st_mtime >= limit
+            if young:
+                taken.replace(path)
+            else:
+                taken.unlink()
             _sync_folder(path.parent)
+            return not young
+        return True
 
     def names(self, *, written_before: datetime | None = None) -> Iterator[str]:
         """See `MediaStore.names`: in order of name."""

@@ -61,10 +61,17 @@ class S3MediaStore:
                 raise
         return True
 
-    def delete(self, name: str) -> None:
-        """See `MediaStore.delete`: S3 does not mind an absent object."""
+    def delete(self, name: str, *, written_before: datetime | None = None) -> bool:
+        """See `MediaStore.delete`: S3 does not mind an absent object.
+
+        S3 cannot look and delete at once: a content that is put between the two calls
+        is lost. The name must be one that nobody has used for long.
+        """
         with _failures_told():
+            if written_before is not None and not self._is_older(name, written_before):
+                return False
             self._client.delete_object(**self._at(name))
+        return True
 
     def names(self, *, written_before: datetime | None = None) -> Iterator[str]:
         """See `MediaStore.names`: a thousand names per call."""
@@ -75,6 +82,16 @@ class S3MediaStore:
                     name = found["Key"].removeprefix(self._prefix)
                     if is_media_name(name) and _is_older(found["LastModified"], written_before):
                         yield name
+
+    def _is_older(self, name: str, limit: datetime) -> bool:
+        """Whether a content was put before a moment; what is not there was."""
+        try:
+            found = self._client.head_object(**self._at(name))
+        except ClientError as error:
+            if _is_absence(error):
+                return True
+            raise
+        return _is_older(found["LastModified"], limit)
 
     def _at(self, name: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + check_media_name(name)}

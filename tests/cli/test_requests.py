@@ -13,6 +13,7 @@ from open311.storage.database import Database
 from open311.storage.media import DiskMediaStore
 from tests.cli.conftest import Shell
 from tests.cli.worlds import FILES
+from tests.conftest import age_photos
 
 Post = Callable[..., str]
 EXTENDED = {"extensions": "true"}
@@ -108,6 +109,7 @@ def test_erasing_leaves_a_trace_without_person_text_or_photo(
     shell.done("request", "update", id_, "--note", "Vu Élodie", "--internal", "Élodie rappelle")
     media = DiskMediaStore(shell.folder / "media")
     kept = photos_of(shell, other)
+    age_photos(shell.folder / "media", hours=2)
     assert shell.done("request", "erase", id_, "--yes") == f"La demande {id_} est effacée.\n"
     assert set(media.names()) == kept
     assert public(client, id_) == 404
@@ -124,6 +126,7 @@ def test_an_erasure_that_was_cut_short_can_be_done_again(
     shell: Shell, client: Any, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id_ = post(media=photo("nid-de-poule.jpg"), email="elodie@example.org")
+    age_photos(shell.folder / "media", hours=2)
     with monkeypatch.context() as cut:
         cut.setattr("open311.operations.follow_up._erase", lambda *_, **__: 1 / 0)
         assert shell("request", "erase", id_, "--yes").exit_code != 0

@@ -12,7 +12,7 @@ from PIL import Image
 
 from open311.domain.status import STAGE_OF_UPDATE, Stage, Visibility
 from open311.operations.follow_up import Step, erase_request, set_visibility, take_step
-from tests.conftest import GENTILLY, PUBLIC_URL, World, spark
+from tests.conftest import GENTILLY, PUBLIC_URL, World, age_photos, spark
 from tests.http.conftest import errors_of, multipart, refused
 from tests.schemas.conftest import refused_by
 
@@ -368,10 +368,13 @@ def _plain(colour: str) -> bytes:
     return written.getvalue()
 
 
-def test_an_erased_request_leaves_only_a_trace(world: World, suffix: str) -> None:
+def test_an_erased_request_leaves_only_a_trace(
+    world: World, suffix: str, tmp_path: Path
+) -> None:
     secrets = {"email": "qui@secret.example", "phone": "0611223344", "last_name": "Secretnom"}
     id_, photo = post_photo(world, description="SECRET texte", title="SECRET", **secrets)
     update(world, service_request_id=id_, description="SECRET mot")
+    age_photos(tmp_path / "media", hours=2)
     erase(world, id_)
     refused(world.get(f"/requests/{id_}.{suffix}"), 404, suffix)
     assert world.client.get(photo).status_code == 404
