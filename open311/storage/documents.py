@@ -115,14 +115,15 @@ def cell_of(lat: float | None, long: float | None) -> int | None:
 
 
 def _shown(connection: Connection, scope: Scope, request: ServiceRequest) -> str:
+    """Who may read a document now; what once was in lists is told apart for ever."""
     if request.visibility is Visibility.PUBLIC:
         return "list"
-    if request.visibility is Visibility.PENDING:
-        return "id"
     found: tuple[Any, ...] | None = sql.first(
         connection,
         "SELECT shown FROM public_document WHERE request_key = :request_key",
         {"request_key": scope.request_key(request.service_request_id)},
     )
-    was_listed = found is not None and found[0] in ("list", "withdrawn")
+    was_listed = found is not None and found[0] in ("list", "withdrawn", "recalled")
+    if request.visibility is Visibility.PENDING:
+        return "recalled" if was_listed else "id"
     return "withdrawn" if was_listed else "hidden"

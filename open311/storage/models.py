@@ -72,6 +72,12 @@ class InstallationRow(Base):
     server_id: Mapped[str] = mapped_column(
         String(32), comment="this server among all others, for ever: tickets carry it"
     )
+    home: Mapped[str | None] = mapped_column(
+        Text, comment="where this database was when a worker last served it: a copy is elsewhere"
+    )
+    held: Mapped[str | None] = mapped_column(
+        Text, comment="why nothing is delivered until a person says that this copy delivers"
+    )
 
 
 class JurisdictionRow(Base):
@@ -218,8 +224,8 @@ class PublicDocumentRow(Base):
 
     Rendered documents have no closing tag or brace: the reader adds it, or the
     extension first. `shown` is `list` (in lists and by id), `id` (by id only: waiting
-    for moderation), `withdrawn` (was in lists, now told apart by the cursor) or
-    `hidden` (never was).
+    for moderation), `recalled` (the same, but it was in lists: told as gone by the
+    cursor), `withdrawn` (was in lists, now told as gone only) or `hidden` (never was).
     """
 
     __tablename__ = "public_document"

@@ -43,7 +43,7 @@ def find_document(
     """The document of one request that the public may read by its id, or None."""
     return database.first(
         f"SELECT {columns} FROM public_document "  # noqa: S608 - columns are our own words
-        "WHERE request_key = :request_key AND shown IN ('list', 'id')",
+        "WHERE request_key = :request_key AND shown IN ('list', 'id', 'recalled')",
         {"request_key": scope.request_key(service_request_id)},
     )
 
@@ -156,7 +156,7 @@ def _conditions(dialect: str, scope: Scope, wanted: RequestFilter) -> tuple[str,
         filters = _Where(dialect)
         _add_filters(filters, wanted)
         if filters.text:
-            where.add(f"(shown = 'withdrawn' OR ({filters.text}))", **filters.parameters)
+            where.add(f"(shown <> 'list' OR ({filters.text}))", **filters.parameters)
     return where.text, where.parameters
 
 
@@ -262,7 +262,7 @@ def _add_circle(where: _Where, circle: Circle) -> None:
 
 
 def _add_cursor(where: _Where, cursor: Cursor) -> None:
-    where.add("shown IN ('list', 'withdrawn')")
+    where.add("shown IN ('list', 'withdrawn', 'recalled')")
     where.add(
         "(change, request_key) > (:after_change, :after_key)",
         after_change=cursor.change,
