@@ -12,7 +12,14 @@ from open311.cli.site import open_installation
 from open311.cli.teaching import TeachingGroup
 from open311.domain.errors import NotFound
 from open311.operations.installation import Installation
-from open311.operations.keys import RIGHTS, create_key, find_key, revoke_key, rotate_key
+from open311.operations.keys import (
+    LONGEST_SAME_BODY_WINDOW_S,
+    RIGHTS,
+    create_key,
+    find_key,
+    revoke_key,
+    rotate_key,
+)
 from open311.storage.catalogue import StoredKey
 
 _json = click.option("--json", "as_json", is_flag=True, help="Répondre en JSON, pour un programme.")
@@ -45,7 +52,8 @@ def key() -> None:
     help="Attribut dont chaque valeur n'est acceptée qu'une fois par clé (référence du client).",
 )  # fmt: skip
 @click.option(
-    "--same-body-window", type=click.IntRange(0, 86_400), default=0, metavar="SECONDES",
+    "--same-body-window", type=click.IntRange(0, LONGEST_SAME_BODY_WINDOW_S), default=0,
+    metavar="SECONDES",
     help="Durée pendant laquelle un envoi identique est la même demande.",
 )  # fmt: skip
 @_json

@@ -10,15 +10,17 @@ import structlog
 
 from open311.domain.errors import Open311Error
 from open311.operations.installation import Installation
+from open311.operations.keys import LONGEST_SAME_BODY_WINDOW_S
 from open311.operations.photo_sweep import sweep_photos
 from open311.operations.rerender import needs_rerender, rerender_installation
-from open311.storage.receipts import forget_receipts_before
+from open311.storage.receipts import forget_receipts
 from open311.storage.turn import only_process
 
 _log = structlog.get_logger("open311.upkeep")
 
 _HOUR_S = 3600.0
 _DAY_S = 24 * _HOUR_S
+_LONGEST_WINDOW = timedelta(seconds=LONGEST_SAME_BODY_WINDOW_S)
 #: How soon to look again after another process had its turn, or the database was away.
 _RETRY_S = 30.0
 
@@ -87,7 +89,9 @@ class Upkeep(threading.Thread):
             _log.info("photos without a request deleted", count=count)
 
     def _forget_receipts(self) -> None:
-        moment = self._installation.now() - self._kept
+        now = self._installation.now()
         self._installation.database.write(
-            lambda connection: forget_receipts_before(connection, moment)
+            lambda connection: forget_receipts(
+                connection, keys_before=now - self._kept, bodies_before=now - _LONGEST_WINDOW
+            )
         )

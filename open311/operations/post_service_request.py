@@ -39,6 +39,8 @@ from open311.storage.catalogue import StoredKey
 from open311.storage.sql import pipelined
 
 _TOKEN_BYTES = 24
+#: How often a claim is asked for that is neither ours to take nor there to be read.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def post_service_request(
 
     Raises:
         KeyReused: the Idempotency-Key came with another body before.
+        Conflict: an equal POST is running right now.
         InvalidRequest: the request has been here: it goes round.
     """
     before = _answered_before(connection, key, claims, now)
@@ -214,19 +217,35 @@ def _earlier(
     connection: Connection, key: StoredKey, claim: Claim, now: datetime
 ) -> receipts.StoredReceipt | None:
     """The receipt that an earlier POST earned with this claim, or None: the claim is ours."""
-    expired = None if claim.lives_for is None else now - claim.lives_for
-    if receipts.claim_answer(
-        connection, key.client_id, claim.claim, claim.fingerprint, now=now, expired=expired
-    ):
+    earlier = _claim_or_find(connection, key, claim, now)
+    if earlier is None:
         return None
-    earlier = receipts.find_receipt(connection, key.client_id, claim.claim)
-    assert earlier is not None
     if earlier.fingerprint != claim.fingerprint and claim.claim.startswith("key:"):
         raise KeyReused(
             "Idempotency-Key : cette clé a déjà servi pour une autre demande ; "
             "utilisez une clé nouvelle pour chaque demande."
         )
     return earlier
+
+
+def _claim_or_find(
+    connection: Connection, key: StoredKey, claim: Claim, now: datetime
+) -> receipts.StoredReceipt | None:
+    """Take the claim (None), or find who holds it; one swept in between is taken again.
+
+    Raises:
+        Conflict: the claim comes and goes: others are at it right now.
+    """
+    expired = None if claim.lives_for is None else now - claim.lives_for
+    for _ in range(_TRIES):
+        if receipts.claim_answer(
+            connection, key.client_id, claim.claim, claim.fingerprint, now=now, expired=expired
+        ):
+            return None
+        earlier = receipts.find_receipt(connection, key.client_id, claim.claim)
+        if earlier is not None:
+            return earlier
+    raise receipts.in_flight()
 
 
 def _stored_request(

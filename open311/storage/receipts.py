@@ -81,11 +81,16 @@ def claim_answer(
     except Exception as error:
         if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
-        raise Conflict(
-            "Idempotency-Key : la même demande est en cours d'enregistrement ; "
-            "réessayez dans un instant.",
-            retry_after_s=_WAIT_S,
-        ) from error
+        raise in_flight() from error
+
+
+def in_flight() -> Conflict:
+    """The refusal of a POST whose twin has not been answered yet."""
+    return Conflict(
+        "Idempotency-Key : la même demande est en cours d'enregistrement ; "
+        "réessayez dans un instant.",
+        retry_after_s=_WAIT_S,
+    )
 
 
 def find_receipt(connection: Connection, api_key_id: str, claim: str) -> StoredReceipt | None:
@@ -120,12 +125,18 @@ def put_receipt(
     )
 
 
-def forget_receipts_before(connection: Connection, moment: datetime) -> int:
-    """Drop keys older than their promised life; the number dropped."""
-    return sql.execute(
-        connection,
-        "DELETE FROM idempotency WHERE created_datetime < :moment AND claim NOT LIKE 'reference:%'",
-        {"moment": to_utc_text(moment)},
+def forget_receipts(
+    connection: Connection, *, keys_before: datetime, bodies_before: datetime
+) -> int:
+    """Drop claims older than the promised life of their kind; the number dropped.
+
+    A client's own reference is never dropped: it stands for its request for ever.
+    """
+    ends = {"key:%": keys_before, "body:%": bodies_before}
+    statement = "DELETE FROM idempotency WHERE created_datetime < :moment AND claim LIKE :kind"
+    return sum(
+        sql.execute(connection, statement, {"moment": to_utc_text(moment), "kind": kind})
+        for kind, moment in ends.items()
     )
 
 

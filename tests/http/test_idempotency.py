@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from open311.operations.keys import create_key, find_key, rotate_key
+from open311.storage import receipts, sql
 from open311.storage.models import Base
 from tests.conftest import World
 from tests.http.conftest import errors_of, multipart, refused, unique_text
@@ -336,3 +337,35 @@ def test_a_retry_with_the_rotated_key_is_the_same_request(world: World) -> None:
             )
         )
         assert world.posted_id(api_key=key, headers=headers) == first
+
+
+def test_a_claim_that_is_swept_while_it_is_asked_for_is_taken_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when we wanted it, and gone when we looked whose it was."""
+    first = world.posted_id(**keyed("k"))
+    find, looks = receipts.find_receipt, 0
+
+    def swept_then_found(connection: Any, *names: str) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            sql.execute(connection, "DELETE FROM idempotency")
+        return find(connection, *names)
+
+    monkeypatch.setattr(receipts, "find_receipt", swept_then_found)
+    second = world.posted_id(**keyed("k"))
+    assert second != first
+    assert world.posted_id(**keyed("k")) == second
+
+
+def test_a_claim_that_cannot_be_seen_nor_taken_is_409(
+    world: World, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.posted_id(**keyed("k"))
+    rows = counted(world)
+    monkeypatch.setattr(receipts, "find_receipt", lambda *_: None)
+    response = world.post(suffix=suffix, **keyed("k"))
+    refused(response, 409, suffix, "Idempotency-Key")
+    assert int(response.headers["Retry-After"]) > 0
+    assert counted(world) == rows

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from open311.http.upkeep import Upkeep
+from open311.operations.keys import LONGEST_SAME_BODY_WINDOW_S, create_key
 from open311.operations.rerender import needs_rerender
 from open311.storage.database import Database
 from open311.storage.turn import only_process
@@ -16,8 +17,8 @@ from tests.conftest import World
 
 
 @contextmanager
-def upkeep(world: World) -> Iterator[Upkeep]:
-    thread = Upkeep(world.installation, idempotency_hours=48)
+def upkeep(world: World, idempotency_hours: int = 48) -> Iterator[Upkeep]:
+    thread = Upkeep(world.installation, idempotency_hours=idempotency_hours)
     thread.start()
     try:
         yield thread
@@ -34,6 +35,37 @@ def test_answers_older_than_promised_are_forgotten_and_younger_ones_kept(world: 
     with upkeep(world):
         wait_until(lambda: world.count("idempotency") == 1)
     assert world.database.first("SELECT claim FROM idempotency") == ("key:young",)
+
+
+def test_each_kind_of_claim_is_forgotten_after_its_own_life(world: World) -> None:
+    """An identical body may be the same report for a day, though answers are kept for an hour."""
+    wide = _wide_key(world)
+    for hours, name in ((0, "old"), (12, "day"), (11, "young")):
+        world.clock.advance(hours=hours)
+        world.posted_id(api_key=wide, description=name, headers={"Idempotency-Key": name})
+    world.clock.advance(hours=1)
+    assert world.count("idempotency") == 6
+    with upkeep(world, idempotency_hours=1):
+        wait_until(lambda: world.count("idempotency") == 4)
+    kept = [claim for (claim,) in world.database.rows("SELECT claim FROM idempotency")]
+    assert sorted(claim.partition(":")[0] for claim in kept) == ["body", "body", "body", "key"]
+    world.clock.advance(hours=1)
+    with upkeep(world, idempotency_hours=1):
+        wait_until(lambda: world.count("idempotency") == 2)
+
+
+def _wide_key(world: World) -> str:
+    return world.database.write(
+        lambda connection: create_key(
+            connection,
+            label="wide",
+            jurisdictions=["*"],
+            rights=["create"],
+            environment="production",
+            now=world.clock.now,
+            same_body_window_s=LONGEST_SAME_BODY_WINDOW_S,
+        )
+    )
 
 
 def test_documents_are_rendered_again_at_the_start(world: World) -> None:
