@@ -7,7 +7,7 @@ Built once per engine, they cost a tenth of a Core execution; the tables in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -78,11 +78,6 @@ def first(connection: Connection, sql: str, parameters: Parameters | None = None
     """Run one query; its first row, or None."""
     found = rows(connection, sql, parameters)
     return found[0] if found else None
-
-
-def execute_many(connection: Connection, sql: str, batch: Sequence[Parameters]) -> None:
-    """Run one statement for each set of parameters."""
-    _cursor(connection).executemany(for_driver(sql, connection.dialect.name), batch)
 
 
 def _cursor(connection: Connection) -> Any:

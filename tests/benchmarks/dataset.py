@@ -134,11 +134,11 @@ def _update_row(side: Side, update: RequestUpdate) -> dict[str, Any]:
 
 
 def _bulk(connection: Connection, table: str, values: list[dict[str, Any]]) -> None:
+    cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
     if connection.dialect.name == "sqlite":
-        sql.execute_many(connection, sql.insert(table), values)
+        cursor.executemany(sql.insert(table), values)
         return
     names = list(values[0])
-    cursor: Any = connection.connection.dbapi_connection.cursor()  # type: ignore[union-attr]
     with cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
         for row in values:
             copy.write_row([row[name] for name in names])
