@@ -38,10 +38,10 @@ demo: $(installed)  ## start a server with French territories and reports (PORT=
 	@exec $(VENV)/bin/open311 demo --port $(PORT) $(ARGS)
 
 test: $(installed_for_tests)  ## run the server's suite, on SQLite and on a private PostgreSQL
-	@exec $(run) pytest --numprocesses auto --dist loadfile --ignore tests/delivery --ignore tests/adapters $(ARGS)
+	@exec $(run) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore tests/delivery --ignore tests/adapters $(ARGS)
 
 test-delivery: $(installed_for_tests)  ## run the suite of delivery: adapters, workers, real tools really started
-	@exec $(run) pytest --numprocesses auto --dist loadfile tests/delivery tests/adapters $(ARGS)
+	@exec $(run) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder tests/delivery tests/adapters $(ARGS)
 
 test-slow-tools: $(installed_for_tests)  ## the tests that start a real Redmine, where it is installed
 	@exec $(run) pytest -m slow_tools -rs tests/adapters $(ARGS)
