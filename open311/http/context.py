@@ -44,7 +44,9 @@ def query_fields() -> Fields:
 def posted_fields() -> Fields:
     """The parameters of a POST: body over query (C-131), decoded from the raw bytes."""
     body = parse_body(request.headers.get("Content-Type"), request.get_data(cache=False))
-    return body.merged_over(query_fields())
+    fields = body.merged_over(query_fields())
+    request.environ[door.POSTED_LOCALE] = next(iter(fields.many("locale")), None)
+    return fields
 
 
 def side_of(fields: Fields) -> Side:

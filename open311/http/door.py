@@ -28,6 +28,9 @@ FORMAT = "open311.format"
 #: The path as asked, slashes collapsed.
 PATH = "open311.path"
 
+#: The language that a form asks for, once it has been read: its errors follow it.
+POSTED_LOCALE = "open311.posted_locale"
+
 #: For the log: whose key, and in which jurisdiction, once that is known.
 LOGGED_JURISDICTION_ID = "open311.logged.jurisdiction_id"
 LOGGED_API_KEY_ID = "open311.logged.api_key_id"

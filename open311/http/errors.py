@@ -11,7 +11,7 @@ from open311.formats import answers
 from open311.formats.documents import CONTENT_TYPES, write_document
 from open311.formats.error_texts import in_english
 from open311.http import door
-from open311.http.language import accepted_language
+from open311.http.language import accepted_language, primary_subtag
 
 _log = structlog.get_logger("open311")
 
@@ -87,6 +87,9 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _wants_english() -> bool:
+    posted = request.environ.get(door.POSTED_LOCALE)
+    if posted:
+        return primary_subtag(posted) == "en"
     query = request.environ.get("QUERY_STRING", "")
     if "locale=" in query:
         return any(part.lower().startswith("locale=en") for part in query.split("&"))

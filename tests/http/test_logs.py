@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from open311.config.settings import Settings
 from open311.http import door, errors
 from open311.http.logs import configure_logs
+from open311.http.views import posting
 from tests.conftest import World
 
 SECRETS = ("Élodie", "elodie@example.org", "o311_", "48.813", "secret-token")
@@ -46,7 +47,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
 
 def _forget_loggers() -> None:
     """Each module keeps the logger that it first used, as a server process does."""
-    for logger in (door._access_log, errors._log):
+    for logger in (door._access_log, errors._log, posting._log):
         vars(logger).pop("bind", None)
 
 
@@ -71,6 +72,26 @@ def test_above_info_requests_leave_no_line(lines: Lines, make_world: Callable[..
     world = make_world(Settings(log_level="WARNING"))
     world.posted_id()
     assert lines() == []
+
+
+def test_unknown_attribute_codes_are_told_to_the_operator_codes_alone_and_few(
+    lines: Lines, make_world: Callable[..., World]
+) -> None:
+    """C-121: ignored with a log line; a client may write anything where a code stands."""
+    configure_logs("json", "INFO")
+    world = make_world(Settings(log_level="INFO"))
+    hostile = ("elodie@example.org", "Élodie", "48.813", "o311_x y", "L" * 41)
+    sent = {f"attribute[{code}]": "secret-token" for code in ("TAILLE", "B2", *hostile)}
+    world.posted_id(**sent)
+    (event,) = [each for each in lines.events() if "codes" in each]
+    assert (event["codes"], event["count"], event["service_code"]) == (
+        ["B2", "TAILLE"],
+        7,
+        "proprete",
+    )
+    assert not [secret for secret in (*SECRETS, *hostile) if secret in "\n".join(lines())]
+    world.posted_id(**{f"attribute[C{number}]": "1" for number in range(300)})
+    assert [len(each["codes"]) for each in lines.events() if "codes" in each] == [2, 10]
 
 
 def test_an_unexpected_error_is_told_by_kind_and_place_only(

@@ -314,3 +314,28 @@ def test_c235_errors_are_french_unless_english_is_asked(
     assert ("this value" in told[0]) == english
     assert any("(HOWMANY required)" in line for line in told)
     assert "Accept-Language" in response.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"service_code": None}, {"service_code": "inconnu"}, {"api_key": "x"}, {"lat": "x"}],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["requests", "servicerequestupdates"])
+def test_a_form_says_the_language_of_its_own_errors(
+    shared: World, suffix: str, wrong: dict[str, Any], path: str
+) -> None:
+    form = {"api_key": shared.key, "service_code": "proprete", "lat": "48.8", "long": "2.3"} | wrong
+    send = {"locale": "en-GB"}
+    sent = {name: value for name, value in form.items() if value is not None}
+    url = f"/open311/gentilly.fr/v2/{path}.{suffix}"
+
+    def said(**more: str) -> str:
+        return str(errors_of(shared.client.post(url, data=sent | more), suffix)[0]["description"])
+
+    english = ("required", "needed", "not found", "not acceptable")
+    assert any(words in said(**send) for words in english), said(**send)
+    assert not said(locale="fr").startswith(said(**send)[:25])
+    # The body stands over the query (C-131).
+    response = shared.client.post(f"{url}?locale=fr", data=sent | send)
+    assert errors_of(response, suffix)[0]["description"] == said(**send)

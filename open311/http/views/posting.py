@@ -7,8 +7,10 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from flask import Response, request
 
+from open311.domain.attributes import unknown_codes
 from open311.domain.errors import InvalidRequest
 from open311.domain.hops import ORIGIN_HEADER, read_hops
 from open311.domain.request import Kind, Photo, Reporter, RequestDraft
@@ -42,6 +44,10 @@ posting = GeoReportBlueprint(
     "posting", __name__, url_prefix="/open311/v2", description="Reporting."
 )
 
+_log = structlog.get_logger("open311.posting")
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_MAX_LOGGED_CODES = 10
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 #: Characters; the claim of a longer reference is its digest.
 _LONG_REFERENCE = 200
@@ -69,6 +75,7 @@ def post_request() -> Response:
     idempotency_key = _idempotency_key()
     hops = read_hops(request.headers.get(ORIGIN_HEADER))
     accepted = _accepted(side, fields)
+    _log_unknown_codes(accepted)
     claims = _claims(side, key, accepted, idempotency_key)
     # All are good before the first is kept: a bad one leaves nothing behind.
     photos = tuple(_kept(photo) for photo in prepare_photos(accepted.draft.photos))
@@ -108,6 +115,21 @@ def _accepted(side: Side, fields: Fields) -> AcceptedRequest:
         names_at=lambda lat, long: installation().names_at(lat, long, environment),
         faults=reading.faults,
     )
+
+
+def _log_unknown_codes(accepted: AcceptedRequest) -> None:
+    """Tell the operator of answers to questions that nobody asks (C-121).
+
+    Codes alone, and only those that look like codes: a client may put anything there.
+    """
+    unknown = unknown_codes(accepted.service, accepted.draft.attributes)
+    if unknown:
+        _log.info(
+            "unknown attribute codes ignored",
+            service_code=accepted.service.service_code,
+            codes=[code for code in unknown if _CODE.fullmatch(code)][:_MAX_LOGGED_CODES],
+            count=len(unknown),
+        )
 
 
 def _draft(values: dict[str, Any], fields: Fields) -> RequestDraft:
