@@ -20,12 +20,13 @@ from typing import Protocol
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from open311.adapters import publik
 from open311.adapters.profile import Filled, Setting
 from open311.domain.errors import Open311Error
 
 #: How far the tool's clock may be from ours (Standard Webhooks 1.0.0).
 TOLERANCE_S = 300
-_SCHEMES = ("standard", "hmac-sha256", "hub-sha1", "hub-sha256", "path")
+_SCHEMES = ("standard", "hmac-sha256", "hub-sha1", "hub-sha256", "publik", "path")
 #: Where tools put the id of an event; it counts together with the body only.
 _EVENT_HEADERS = ("X-Webhook-Id", "X-Zammad-Delivery", "X-GitHub-Delivery", "X-Request-Id")
 _NETWORKS = r"[0-9a-fA-F.:/]+(,\s*[0-9a-fA-F.:/]+)*"
@@ -66,12 +67,14 @@ class Hook:
     Attributes:
         path_secret: what followed the destination's name in the path.
         remote: the address it came from, as the web server tells it.
+        query: of its address, still percent-encoded.
     """
 
     headers: Headers
     body: bytes
     path_secret: str | None = None
     remote: str | None = None
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,14 @@ def _hub(algorithm: str, header: str) -> Callable[[Hook, str, Filled, datetime],
     return check
 
 
+def _publik(hook: Hook, secret: str, _: Filled, now: datetime) -> str:
+    """The body is not signed; as it is a hint only, that costs one more reading at most."""
+    nonce = publik.check_query(hook.query, secret, now)
+    if nonce is None:
+        raise _refused()
+    return nonce
+
+
 def _path(hook: Hook, secret: str, _: Filled, now: datetime) -> str:
     _demand(hook.path_secret or "", secret)
     return _unsigned_id(hook, now)
@@ -213,5 +224,6 @@ _CHECKS: Mapping[str, Callable[[Hook, str, Filled, datetime], str]] = {
     "hmac-sha256": _hex_hmac,
     "hub-sha1": _hub("sha1", "X-Hub-Signature"),
     "hub-sha256": _hub("sha256", "X-Hub-Signature-256"),
+    "publik": _publik,
     "path": _path,
 }

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from urllib.parse import urlsplit, urlunsplit
 
 from requests import Request
 
+from open311.adapters import publik
 from open311.adapters.mapping import filled
 from open311.adapters.masking import MASK, Masker
 from open311.adapters.profile import Template
@@ -16,6 +20,7 @@ from open311.adapters.rest_blocks import Auth, Call, Scheme
 Login = Callable[[Call], Mapping[str, str]]
 #: A token is renewed this long before it ends, so that it does not end on the way.
 _MARGIN_S = 30
+_IN_THE_QUERY = (Scheme.QUERY, Scheme.PUBLIK)
 
 
 class Signer:
@@ -36,7 +41,7 @@ class Signer:
     @property
     def secret_headers(self) -> set[str]:
         """Headers whose values are masked whole."""
-        return set() if self._auth.scheme is Scheme.QUERY else {self._auth.name}
+        return set() if self._auth.scheme in _IN_THE_QUERY else {self._auth.name}
 
     def sign(self, request: Request, login: Login) -> None:
         """Add what proves who we are, after a login if one is due."""
@@ -47,6 +52,8 @@ class Signer:
             request.headers["Authorization"] = self._basic()
         elif auth.scheme is Scheme.QUERY:
             request.params = [*request.params, (auth.name, self._filled(auth.value))]
+        elif auth.scheme is Scheme.PUBLIK:
+            self._sign_url(request)
         elif auth.scheme is not Scheme.NONE:
             request.headers[auth.name] = self._filled(auth.value)
 
@@ -54,6 +61,9 @@ class Signer:
         """Sign for a preview: no login, no secret."""
         if self._auth.scheme is Scheme.QUERY:
             request.params = [*request.params, (self._auth.name, MASK)]
+        elif self._auth.scheme is Scheme.PUBLIK:
+            request.params = [*request.params, ("orig", self._filled(self._auth.user))]
+            request.params += [(name, MASK) for name in publik.OF_ONE_CALL]
         elif self._auth.scheme is not Scheme.NONE:
             # Header values are Latin-1 on the wire; the preview masks them when shown.
             request.headers[self._auth.name] = "masked"
@@ -70,6 +80,20 @@ class Signer:
         self._kept = {f"kept.{name}": value for name, value in kept.items()}
         self._good_until = time.monotonic() + max(1.0, life_s - _MARGIN_S)
         self._masker.add(kept["token"])
+
+    def _sign_url(self, request: Request) -> None:
+        """Sign the query exactly as it will be sent; it then belongs to the address."""
+        whole = Request("GET", request.url, params=request.params).prepare().url
+        parts = urlsplit(str(whole))
+        query = publik.sign_query(
+            parts.query,
+            self._filled(self._auth.password),
+            orig=self._filled(self._auth.user),
+            moment=datetime.now(UTC),
+            nonce=secrets.token_hex(16),
+        )
+        request.url = urlunsplit(parts._replace(query=query))
+        request.params = []
 
     def _basic(self) -> str:
         pair = f"{self._filled(self._auth.user)}:{self._filled(self._auth.password)}"

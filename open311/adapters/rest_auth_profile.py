@@ -53,6 +53,15 @@ def _query(table: Table, _: CallReader, known: Known) -> Auth:
     )
 
 
+def _publik(table: Table, _: CallReader, known: Known) -> Auth:
+    """Signed URLs (adapters.publik); `orig` is what the other side calls us."""
+    return Auth(
+        Scheme.PUBLIK,
+        user=read_template(table, "orig", known, required=True),
+        password=read_template(table, "key", known, required=True),
+    )
+
+
 def _bearer(table: Table, _: CallReader, known: Known) -> Auth:
     token = read_template(table, "token", known, required=True) or Template(("",))
     first, *others = token.pieces
@@ -111,4 +120,5 @@ _READERS: dict[Scheme, Callable[[Table, CallReader, Known], Auth]] = {
     Scheme.BEARER: _bearer,
     Scheme.OAUTH2: _oauth2,
     Scheme.LOGIN: _login,
+    Scheme.PUBLIK: _publik,
 }

@@ -30,6 +30,7 @@ class Scheme(StrEnum):
     BEARER = "bearer"
     OAUTH2 = "oauth2"
     LOGIN = "login"
+    PUBLIK = "publik"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class Auth:
     """How calls are signed.
 
     Attributes:
+        user, password: for scheme basic; for publik, who calls (`orig`) and the shared key.
         name: header or parameter that carries `value`.
         login: the call that gives `kept.token` (and `kept.expires_in`, seconds), for
             schemes login and oauth2; repeated when the tool answers 401.

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from open311.adapters.publik import sign_query
 from open311.storage import inbox
 from tests.conftest import World
 
@@ -182,6 +183,28 @@ def test_other_schemes_of_tools(
     assert post(world, {header: value}, body=b"{}") == 401
     assert post(world, {}) == 401
     assert len(kept(world)) == 2
+
+
+def test_publiks_signed_urls_serve_once_and_for_half_a_minute(
+    served: Callable[..., World],
+) -> None:
+    world = served(hook_scheme="publik")
+
+    def call(query: str, body: bytes = BODY) -> int:
+        return int(world.client.post(f"/hooks/voirie?{query}", data=body).status_code)
+
+    def signed_now(nonce: str, key: str = SECRET) -> str:
+        return sign_query("a=%C3%A9", key, orig="publik", moment=world.clock.now, nonce=nonce)
+
+    query = signed_now("n1")
+    assert call(query) == 202
+    assert call(query, body=b'{"ticket": {"id": 7}}') == 200
+    assert call(query.replace("a=", "b=")) == 401
+    assert call(signed_now("n2", key=OTHER)) == 401
+    world.clock.advance(seconds=31)
+    assert call(query) == 401
+    assert call("") == 401
+    assert [event.ticket_id for event in kept(world)] == ["42"]
 
 
 @pytest.mark.parametrize(

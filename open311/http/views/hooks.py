@@ -30,6 +30,7 @@ def _received(destination: str, path_secret: str | None) -> tuple[Response, int]
     body = request.get_data(cache=False)
     if len(body) > MAX_HOOK_BYTES:
         raise TooLarge(f"Un webhook de {MAX_HOOK_BYTES} octets au plus est attendu.")
-    hook = Hook(request.headers, body, path_secret, request.remote_addr)
+    query = request.query_string.decode("latin-1")
+    hook = Hook(request.headers, body, path_secret, request.remote_addr, query)
     is_new = receive_hook(installation(), destination, hook)
     return jsonify(status="accepted" if is_new else "repeated"), 202 if is_new else 200
