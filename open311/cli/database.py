@@ -8,6 +8,7 @@ from open311.cli.site import open_database, read_settings
 from open311.cli.teaching import TeachingGroup
 from open311.operations.database_check import check_database
 from open311.storage import migrate
+from open311.storage.models import Base
 
 
 @click.group(cls=TeachingGroup)
@@ -32,6 +33,24 @@ def upgrade() -> None:
         click.echo(f"La base est à jour (révision {after}).")
     else:
         click.echo(f"La base est passée de la révision {before or 'aucune'} à {after}.")
+
+
+@db.command()
+def purge() -> None:
+    """Retirer des fichiers de la base les octets de ce qui a été effacé ou changé.
+
+    Sur PostgreSQL, « request erase » rend tout illisible par la base, mais des octets
+    restent dans ses fichiers jusqu'à leur réemploi, même après VACUUM. Ici chaque table
+    est réécrite (VACUUM FULL), verrouillée le temps de la copie : choisissez une heure
+    calme, sans sauvegarde en cours, qui retiendrait ce qu'elle lit. Le journal de
+    PostgreSQL (WAL), ses archives et les sauvegardes gardent ce qu'ils ont jusqu'à leur
+    propre fin. SQLite efface au fur et à mesure : seul son journal est vidé.
+
+        open311 db purge
+    """
+    with open_database(read_settings()) as database:
+        database.purge(table.name for table in Base.metadata.sorted_tables)
+    click.echo("Rien de ce qui a été effacé n'est plus dans les fichiers de la base.")
 
 
 @db.command()
