@@ -80,7 +80,7 @@ class Ticket:
         photos: the photos themselves, only for adapters whose capabilities say
             `inline_photos`; the others are given them one by one (`attach`).
         stage: our stage (domain.status.Stage) when this snapshot was taken.
-        origin: the servers that it passed, `server_id/service_request_id`, oldest first.
+        origin: the places that it passed (domain.hops), oldest first.
     """
 
     key: str
