@@ -31,8 +31,8 @@ def compose_ticket(
     """The ticket of a request as it stands now.
 
     Raises:
-        InvalidRequest: the position cannot be given in the destination's frame, or
-            lies outside the jurisdiction that refuses such positions.
+        InvalidRequest: the position lies outside the jurisdiction, and the destination
+            does not allow it; or it cannot be given in the destination's frame.
     """
     request, public_url = stored.request, installation.public_url
     service = side.jurisdiction.services.get(request.service_code)
@@ -98,14 +98,11 @@ def _read(media: MediaStore, name: str) -> bytes:
 
 def _placed(ticket: Ticket, side: Side, destination: Destination) -> Ticket:
     """The ticket with x and y, if its destination wants them and there is a position."""
-    if destination.epsg is None or ticket.lat is None or ticket.long is None:
+    if ticket.lat is None or ticket.long is None:
         return ticket
-    territory = side.jurisdiction
-    if territory.outside == "refuse" and not territory.boundary.contains(ticket.lat, ticket.long):
-        raise InvalidRequest(
-            f"La position {ticket.lat}, {ticket.long} est hors de « {territory.name} » : "
-            "le contour a changé, ou les axes sont inversés ; rien n'est envoyé."
-        )
+    _check_inside(ticket.lat, ticket.long, side, destination)
+    if destination.epsg is None:
+        return ticket
     try:
         x, y = from_wgs84(ticket.lat, ticket.long, destination.epsg)
     except ValueError as error:
@@ -114,3 +111,14 @@ def _placed(ticket: Ticket, side: Side, destination: Destination) -> Ticket:
             f"({error}) ; corrigez epsg de « {destination.name} »."
         ) from error
     return replace(ticket, x=x, y=y, epsg=destination.epsg)
+
+
+def _check_inside(lat: float, long: float, side: Side, destination: Destination) -> None:
+    """The last look at swapped axes, before a crew is sent to the wrong place."""
+    territory = side.jurisdiction
+    if destination.outside != "allow" and not territory.boundary.contains(lat, long):
+        raise InvalidRequest(
+            f"La position {lat}, {long} est hors de « {territory.name} » : le contour a changé, "
+            'ou les axes sont inversés ; rien n\'est envoyé (outside = "allow" dans la '
+            f"destination « {destination.name} » le permettrait)."
+        )

@@ -11,12 +11,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from open311.domain.delivery import DeliveryState, Exchange
+from open311.domain.told_text import storable
 from open311.storage import sql
 from open311.storage.database import Database
 from open311.storage.deliveries import SELECT, StoredDelivery, delivery_of
 from open311.storage.requests import decoded
 from open311.storage.types import from_stored, to_utc_text
 
+#: Nobody reads megabytes.
 _MAX_TEXT = 20_000
 
 
@@ -53,8 +55,8 @@ def insert_attempt(connection: Connection, delivery_key: int, attempt: Attempt) 
         "outcome": attempt.outcome,
         "message": attempt.message,
         "status_code": attempt.exchange.status_code,
-        "request": _storable(attempt.exchange.request),
-        "response": _storable(attempt.exchange.response),
+        "request": storable(attempt.exchange.request, _MAX_TEXT),
+        "response": storable(attempt.exchange.response, _MAX_TEXT),
     }
     sql.execute(connection, sql.insert("delivery_attempt"), row)
 
@@ -178,12 +180,12 @@ def mark_returned(
         sql.execute(
             connection,
             "UPDATE delivery SET state = 'dead', last_error = :reason, settled_datetime = :now, "
-            "sent_datetime = NULL WHERE delivery_key = (SELECT max(delivery_key) FROM delivery WHERE destination = :d "
-            "AND request_key = :key AND kind <> 'photo' AND state = 'done')",
+            "sent_datetime = NULL WHERE delivery_key = "
+            "(SELECT max(delivery_key) FROM delivery WHERE destination = :d AND request_key = :key AND kind <> 'photo' AND state = 'done')",
             {
                 "d": destination,
                 "key": request_key,
-                "reason": _storable(reason),
+                "reason": storable(reason, _MAX_TEXT),
                 "now": to_utc_text(now),
             },
         )
@@ -293,8 +295,3 @@ def _change(
             {"key": delivery_key, **values},
         )
     )
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL stores no NUL; nobody reads megabytes."""
-    return text.replace("\0", "\ufffd")[:_MAX_TEXT]
