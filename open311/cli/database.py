@@ -25,7 +25,7 @@ def upgrade() -> None:
         OPEN311_DATABASE_URL=sqlite:///open311.sqlite3 open311 db upgrade
         OPEN311_DATABASE_URL=postgresql://open311@localhost/open311 open311 db upgrade
     """
-    with open_database(read_settings(), at_head=False) as database:
+    with open_database(read_settings(), at_head=False, makes_it=True) as database:
         before = migrate.current_revision(database)
         migrate.upgrade(database)
         after = migrate.current_revision(database)
@@ -63,9 +63,10 @@ def check() -> None:
         open311 db check
     """
     with open_database(read_settings(), at_head=False) as database:
-        faults = list(check_database(database))
-    for fault in faults:
-        click.echo(fault)
+        faults = 0
+        for fault in check_database(database):
+            click.echo(fault)
+            faults += 1
     if faults:
         raise click.exceptions.Exit(1)
     click.echo("La base est entière.")

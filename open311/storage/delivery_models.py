@@ -92,9 +92,6 @@ class DestinationStateRow(Base):
     opened_until: Mapped[datetime | None] = mapped_column(
         UtcDateTime, comment="the circuit is open until then; then one call tries it"
     )
-    next_call: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, comment="not before then, where calls per minute are limited"
-    )
     cursor: Mapped[str | None] = mapped_column(Text, comment="how far its changes were read")
     last_polled: Mapped[datetime | None] = mapped_column(UtcDateTime)
     alerted: Mapped[datetime | None] = mapped_column(UtcDateTime, comment="last alert sent")

@@ -181,7 +181,8 @@ def mark_returned(
             connection,
             "UPDATE delivery SET state = 'dead', last_error = :reason, settled_datetime = :now, "
             "sent_datetime = NULL WHERE delivery_key = "
-            "(SELECT max(delivery_key) FROM delivery WHERE destination = :d AND request_key = :key AND kind <> 'photo' AND state = 'done')",
+            "(SELECT max(delivery_key) FROM delivery WHERE destination = :d "
+            "AND request_key = :key AND kind <> 'photo' AND state = 'done')",
             {
                 "d": destination,
                 "key": request_key,

@@ -1,9 +1,7 @@
-"""Copies of a database do not deliver; a request arrives once in each jurisdiction; limits."""
+"""Copies of a database do not deliver; a request arrives once in each jurisdiction."""
 
 from alembic import op
 import sqlalchemy as sa
-
-from open311.storage.types import UtcDateTime
 
 
 revision = '0003'
@@ -16,9 +14,6 @@ def upgrade() -> None:
     with op.batch_alter_table('installation', schema=None) as batch_op:
         batch_op.add_column(sa.Column('home', sa.Text(), nullable=True, comment='where this database was when a worker last served it: a copy is elsewhere'))
         batch_op.add_column(sa.Column('held', sa.Text(), nullable=True, comment='why nothing is delivered until a person says that this copy delivers'))
-
-    with op.batch_alter_table('destination_state', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('next_call', UtcDateTime(), nullable=True, comment='not before then, where calls per minute are limited'))
 
     with op.batch_alter_table('request_origin', schema=None) as batch_op:
         batch_op.add_column(sa.Column('jurisdiction_key', sa.Integer(), nullable=True, comment='where it arrived: once for each jurisdiction'))
@@ -38,9 +33,6 @@ def downgrade() -> None:
         batch_op.create_unique_constraint(op.f('uq_request_origin_server_id_origin_id'), ['server_id', 'origin_id'])
         batch_op.drop_column('jurisdiction_key')
         batch_op.alter_column('hops', existing_type=sa.JSON(), existing_nullable=False, comment='server_id/service_request_id of each server passed, oldest first', existing_comment='server_id/jurisdiction_id/service_request_id of each, oldest first')
-    with op.batch_alter_table('destination_state', schema=None) as batch_op:
-        batch_op.drop_column('next_call')
-
     with op.batch_alter_table('installation', schema=None) as batch_op:
         batch_op.drop_column('held')
         batch_op.drop_column('home')
