@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from open311.cli.progress import say
 from open311.cli.site import open_installation
 from open311.cli.teaching import TeachingGroup
 from open311.config.errors import JurisdictionFileError
@@ -15,6 +16,7 @@ from open311.domain.errors import Open311Error
 from open311.operations.installation import Installation
 from open311.operations.jurisdictions import Applied, apply_jurisdiction
 from open311.operations.rerender import rerender_side
+from open311.operations.undeclared import left_behind, undeclared_sentences
 
 _files = click.argument(
     "files", nargs=-1, required=True, metavar="FICHIER…", type=click.Path(path_type=Path)
@@ -31,11 +33,15 @@ def jurisdiction() -> None:
 def check(files: tuple[Path, ...]) -> None:
     """Vérifier des fichiers ; aucune base n'est nécessaire, rien n'est changé.
 
-    Toutes les fautes sont dites à la fois, chacune avec sa clé.
+    Toutes les fautes sont dites à la fois, chacune avec sa clé. S'il y a une base, les
+    envois qui resteraient sans destination sont comptés.
 
         open311 jurisdiction check gentilly.fr.toml nogent-sur-marne.fr.toml
     """
-    for path, document in _checked(files):
+    checked = _checked(files)
+    for sentence in _left_behind([document for _, document in checked]):
+        say(sentence)
+    for path, document in checked:
         count = len(document["services"])
         click.echo(f"{path} : {document['name']}, {count} services, aucune faute.")
 
@@ -59,6 +65,8 @@ def apply(files: tuple[Path, ...]) -> None:
             _tell(applied)
             if applied.renames:
                 _rerender(here, applied)
+        for sentence in undeclared_sentences(here).values():
+            say(sentence)
 
 
 @jurisdiction.command(name="list")
@@ -89,6 +97,15 @@ def _checked(files: tuple[Path, ...]) -> list[tuple[Path, dict[str, Any]]]:
     if faulty:
         raise Open311Error("\n".join(f"{e.path} : {each}" for e in faulty for each in e.faults))
     return documents
+
+
+def _left_behind(documents: list[dict[str, Any]]) -> list[str]:
+    """What these files would leave without a destination; nothing where there is no database."""
+    try:
+        with open_installation() as here:
+            return left_behind(here, documents)
+    except Open311Error:
+        return []
 
 
 def _tell(applied: Applied) -> None:

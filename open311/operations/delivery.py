@@ -64,6 +64,14 @@ class Desk:
     is_stopping: Callable[[], bool] = lambda: False
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """When an attempt began, and how long it took."""
+
+    started: datetime
+    duration_ms: int
+
+
 def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adapter) -> bool:
     """Take the next delivery of a destination and bring it to an end; False when none is due."""
     database, pace = desk.installation.database, desk.pace
@@ -101,22 +109,20 @@ def dispatch(
     adapter: Adapter,
     delivery: StoredDelivery,
 ) -> Verdict | None:
-    """Try one delivery that this worker holds, and settle it; None when the lease was lost."""
+    """Try one delivery that this worker holds, and settle it; None when the lease was lost.
+
+    Whatever goes wrong with it, our own mistakes included, is recorded and counted, so
+    that no delivery is tried without end.
+
+    Raises:
+        Unavailable: the database cannot be written; the lease runs out by itself.
+    """
     started, clock = desk.clock(), time.monotonic()
-    verdict = _tried(desk, side, destination, adapter, delivery)
+    verdict = _tried_or_failed(desk, side, destination, adapter, delivery)
     if verdict is None:
         return None
-    attempt = Attempt(
-        started,
-        round((time.monotonic() - clock) * 1000),
-        verdict.outcome,
-        verdict.message,
-        verdict.exchange,
-    )
-    now = desk.clock()
-    held = desk.installation.database.write(
-        lambda connection: _settle(connection, desk, delivery, verdict, attempt, now)
-    )
+    duration_ms = round((time.monotonic() - clock) * 1000)
+    verdict, held = _settled(desk, adapter, delivery, verdict, Trial(started, duration_ms))
     _log.info(
         "delivery",
         destination=destination.name,
@@ -125,9 +131,45 @@ def dispatch(
         service_request_id=delivery.service_request_id,
         outcome=verdict.outcome,
         state=str(verdict.state) if held else "lost lease",
-        duration_ms=attempt.duration_ms,
+        duration_ms=duration_ms,
     )
     return verdict if held else None
+
+
+def _tried_or_failed(
+    desk: Desk, side: Side, destination: Destination, adapter: Adapter, delivery: StoredDelivery
+) -> Verdict | None:
+    """As `_tried`; what surprises us before anything was sent is a failure like another."""
+    database_away = (Unavailable, *desk.installation.database.write_errors)
+    try:
+        return _tried(desk, side, destination, adapter, delivery)
+    except database_away:
+        raise
+    except Exception as error:  # noqa: BLE001 - our own mistake: the 7 days must still end
+        _log.error("delivery failed", delivery=delivery.delivery_key, exc_info=error)
+        wait = desk.pace.wait_after(delivery.attempts + 1, desk.chance)
+        message = f"Erreur interne, rien n'est parti : {type(error).__name__} (voir le journal)."
+        return Verdict(DeliveryState.PENDING, "failed", message, wait=wait, counted=True)
+
+
+def _settled(
+    desk: Desk, adapter: Adapter, delivery: StoredDelivery, verdict: Verdict, trial: Trial
+) -> tuple[Verdict, bool]:
+    """Write what became of a delivery; what cannot be written down is an unknown outcome."""
+    database, now = desk.installation.database, desk.clock()
+    try:
+        return database.write(lambda c: _settle(c, desk, delivery, verdict, trial, now))
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - the database refuses something the tool said
+        _log.error("outcome not written", delivery=delivery.delivery_key, exc_info=error)
+        message = f"La réponse de l'outil ne peut pas être gardée ({type(error).__name__})."
+    failure = OutcomeUnknown(message, exchange=verdict.exchange)
+    grade = adapter.capabilities.grade_of(delivery.kind, with_words=verdict.told_text is not None)
+    unwritten = verdict_on(
+        failure, grade, failures=delivery.attempts + 1, pace=desk.pace, chance=desk.chance
+    )
+    return database.write(lambda c: _settle(c, desk, delivery, unwritten, trial, now))
 
 
 def _tried(
@@ -139,6 +181,11 @@ def _tried(
 ) -> Verdict | None:
     """What an attempt leads to; None when the lease was lost before anything was sent."""
     can = adapter.capabilities
+    if delivery.jurisdiction_key != side.scope.jurisdiction_key:
+        other = (
+            f"« {destination.name} » est passée à une autre collectivité que celle de la demande."
+        )
+        return Verdict(DeliveryState.DEAD, "undeclared", other)
     doubt = _doubt(desk, delivery, can.grade_of(delivery.kind, with_words=False))
     if doubt is not None:
         return doubt
@@ -198,11 +245,11 @@ def _settle(
     desk: Desk,
     delivery: StoredDelivery,
     verdict: Verdict,
-    attempt: Attempt,
+    trial: Trial,
     now: datetime,
-) -> bool:
-    """Write what became of a delivery; False when its lease was lost meanwhile."""
-    verdict = _given_up(delivery, verdict, now)
+) -> tuple[Verdict, bool]:
+    """Write what became of a delivery, and whether its lease was still held."""
+    verdict = _given_up(delivery, _own_ticket(connection, delivery, verdict), now)
     give_up = delivery.give_up_datetime
     if verdict.counted and give_up is None:
         give_up = now + timedelta(seconds=desk.pace.give_up_s)
@@ -218,6 +265,9 @@ def _settle(
         give_up=give_up,
         error=verdict.message,
     )
+    attempt = Attempt(
+        trial.started, trial.duration_ms, verdict.outcome, verdict.message, verdict.exchange
+    )
     insert_attempt(connection, delivery.delivery_key, attempt)
     if verdict.receipt is not None:
         tickets.put_ticket(
@@ -228,7 +278,27 @@ def _settle(
     if verdict.told_stage or verdict.told_text:
         _remember(connection, delivery, verdict)
     _tell_circuit(connection, desk, delivery.destination, verdict, now)
-    return held
+    return verdict, held
+
+
+def _own_ticket(connection: Connection, delivery: StoredDelivery, verdict: Verdict) -> Verdict:
+    """The verdict, unless its ticket is another request's: then a person must look."""
+    if verdict.receipt is None:
+        return verdict
+    ticket_id = verdict.receipt.ticket_id
+    owner = tickets.other_owner(connection, delivery.destination, delivery.request_key, ticket_id)
+    if owner is None:
+        return verdict
+    return replace(
+        verdict,
+        state=DeliveryState.UNKNOWN,
+        outcome="twin",
+        message=f"L'outil répond par le ticket « {ticket_id[:60]} », qui est déjà celui de la "
+        f"demande {owner} : regardez dans l'outil, puis open311 delivery resolve.",
+        receipt=None,
+        counted=True,
+        circuit=Circuit.FAULT,
+    )
 
 
 def _sent(delivery: StoredDelivery, verdict: Verdict, now: datetime) -> datetime | None:

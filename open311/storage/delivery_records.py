@@ -250,6 +250,33 @@ def forget_attempts_before(connection: Connection, moment: datetime) -> int:
     )
 
 
+def free_lease(
+    connection: Connection, delivery_key: int, now: datetime, state: DeliveryState, *, force: bool
+) -> bool:
+    """Take a delivery from who holds it; False when he may still be sending.
+
+    That it may have arrived is not forgotten.
+
+    Args:
+        state: where it goes: to be sent in its turn, or to be decided by a person.
+        force: even before the lease has run out.
+    """
+    return bool(
+        sql.execute(
+            connection,
+            "UPDATE delivery SET state = :state, lease_until = NULL, leased_by = NULL, "
+            "not_before = :now WHERE delivery_key = :key AND state = 'leased' "
+            "AND (:force = 1 OR lease_until <= :now)",
+            {
+                "key": delivery_key,
+                "now": to_utc_text(now),
+                "state": str(state),
+                "force": int(force),
+            },
+        )
+    )
+
+
 def all_may_have_arrived(connection: Connection, now: datetime) -> None:
     """After a restore: what waits may have been sent already from the database that was lost."""
     sql.execute(
