@@ -31,11 +31,12 @@ from open311.domain.errors import Open311Error, Unavailable
 from open311.domain.retry import Chance, Pace
 from open311.operations.installation import Installation, Side
 from open311.operations.parcels import Parcel, Withdrawn, pack
+from open311.operations.redaction import redacted, wordless
 from open311.operations.sending import send
 from open311.operations.verdicts import Circuit, Verdict, verdict_on
 from open311.storage import catalogue, deliveries, destinations, tickets
 from open311.storage.deliveries import StoredDelivery
-from open311.storage.delivery_records import Attempt, insert_attempt
+from open311.storage.delivery_records import Attempt, find_delivery, insert_attempt, is_forgotten
 
 #: Marks of notes kept per ticket: more than come back between two polls.
 _NOTES_KEPT = 20
@@ -121,8 +122,8 @@ def dispatch(
     verdict = _tried_or_failed(desk, side, destination, adapter, delivery)
     if verdict is None:
         return None
-    duration_ms = round((time.monotonic() - clock) * 1000)
-    verdict, held = _settled(desk, adapter, delivery, verdict, Trial(started, duration_ms))
+    trial = Trial(started, round((time.monotonic() - clock) * 1000))
+    verdict, held = _settled(desk, adapter, delivery, verdict, trial)
     _log.info(
         "delivery",
         destination=destination.name,
@@ -131,7 +132,7 @@ def dispatch(
         service_request_id=delivery.service_request_id,
         outcome=verdict.outcome,
         state=str(verdict.state) if held else "lost lease",
-        duration_ms=duration_ms,
+        duration_ms=trial.duration_ms,
     )
     return verdict if held else None
 
@@ -139,17 +140,35 @@ def dispatch(
 def _tried_or_failed(
     desk: Desk, side: Side, destination: Destination, adapter: Adapter, delivery: StoredDelivery
 ) -> Verdict | None:
-    """As `_tried`; what surprises us before anything was sent is a failure like another."""
+    """As `_tried`; a mistake of our own is a failure like another."""
     database_away = (Unavailable, *desk.installation.database.write_errors)
     try:
         return _tried(desk, side, destination, adapter, delivery)
     except database_away:
         raise
-    except Exception as error:  # noqa: BLE001 - our own mistake: the 7 days must still end
+    except Exception as error:  # noqa: BLE001 - whatever it is, the 7 days must end
         _log.error("delivery failed", delivery=delivery.delivery_key, exc_info=error)
-        wait = desk.pace.wait_after(delivery.attempts + 1, desk.chance)
-        message = f"Erreur interne, rien n'est parti : {type(error).__name__} (voir le journal)."
-        return Verdict(DeliveryState.PENDING, "failed", message, wait=wait, counted=True)
+        message = f"Erreur interne : {type(error).__name__} (voir le journal)."
+    with desk.installation.database.connect() as connection:
+        now_there = find_delivery(connection, delivery.delivery_key)
+    if now_there is not None and now_there.sent_datetime is not None:
+        return _unknown(desk, adapter, delivery, OutcomeUnknown(message), with_words=True)
+    wait = desk.pace.wait_after(delivery.attempts + 1, desk.chance)
+    return Verdict(DeliveryState.PENDING, "failed", message, wait=wait, counted=True)
+
+
+def _unknown(
+    desk: Desk,
+    adapter: Adapter,
+    delivery: StoredDelivery,
+    failure: OutcomeUnknown,
+    *,
+    with_words: bool,
+) -> Verdict:
+    """It was sent, and then we failed: as if the answer had been lost."""
+    grade = adapter.capabilities.grade_of(delivery.kind, with_words=with_words)
+    failures = delivery.attempts + 1
+    return verdict_on(failure, grade, failures=failures, pace=desk.pace, chance=desk.chance)
 
 
 def _settled(
@@ -165,10 +184,8 @@ def _settled(
         _log.error("outcome not written", delivery=delivery.delivery_key, exc_info=error)
         message = f"La réponse de l'outil ne peut pas être gardée ({type(error).__name__})."
     failure = OutcomeUnknown(message, exchange=verdict.exchange)
-    grade = adapter.capabilities.grade_of(delivery.kind, with_words=verdict.told_text is not None)
-    unwritten = verdict_on(
-        failure, grade, failures=delivery.attempts + 1, pace=desk.pace, chance=desk.chance
-    )
+    has_words = verdict.told_text is not None
+    unwritten = _unknown(desk, adapter, delivery, failure, with_words=has_words)
     return database.write(lambda c: _settle(c, desk, delivery, unwritten, trial, now))
 
 
@@ -199,7 +216,11 @@ def _tried(
     if isinstance(parcel, Withdrawn):
         return Verdict(parcel.state, "withdrawn", parcel.why)
     grade = can.grade_of(delivery.kind, with_words=parcel.has_words)
-    return _doubt(desk, delivery, grade) or _exchanged(desk, adapter, delivery, parcel, grade)
+    doubt = _doubt(desk, delivery, grade)
+    if doubt is not None:
+        return doubt
+    verdict = _exchanged(desk, adapter, delivery, parcel, grade)
+    return None if verdict is None else redacted(verdict, parcel.ticket.reporter)
 
 
 def _doubt(desk: Desk, delivery: StoredDelivery, grade: Idempotency) -> Verdict | None:
@@ -240,6 +261,19 @@ def _exchanged(
     )
 
 
+def _recorded(
+    connection: Connection, delivery: StoredDelivery, verdict: Verdict, trial: Trial
+) -> Verdict:
+    """Record an attempt; the verdict as far as it may be kept."""
+    if is_forgotten(connection, delivery.request_key):
+        verdict = wordless(verdict)
+    attempt = Attempt(
+        trial.started, trial.duration_ms, verdict.outcome, verdict.message, verdict.exchange
+    )
+    insert_attempt(connection, delivery.delivery_key, attempt)
+    return verdict
+
+
 def _settle(
     connection: Connection,
     desk: Desk,
@@ -249,7 +283,8 @@ def _settle(
     now: datetime,
 ) -> tuple[Verdict, bool]:
     """Write what became of a delivery, and whether its lease was still held."""
-    verdict = _given_up(delivery, _own_ticket(connection, delivery, verdict), now)
+    verdict = _recorded(connection, delivery, _own_ticket(connection, delivery, verdict), trial)
+    verdict = _given_up(delivery, verdict, now)
     give_up = delivery.give_up_datetime
     if verdict.counted and give_up is None:
         give_up = now + timedelta(seconds=desk.pace.give_up_s)
@@ -265,10 +300,6 @@ def _settle(
         give_up=give_up,
         error=verdict.message,
     )
-    attempt = Attempt(
-        trial.started, trial.duration_ms, verdict.outcome, verdict.message, verdict.exchange
-    )
-    insert_attempt(connection, delivery.delivery_key, attempt)
     if verdict.receipt is not None:
         tickets.put_ticket(
             connection, delivery.destination, delivery.request_key, verdict.receipt, now
