@@ -88,7 +88,10 @@ class Lane(threading.Thread):
         holder = f"{desk.worker}-{post.version}/{name}"  # no two lanes hold leases under one name
         self.desk = replace(desk, worker=holder, version=post.version, is_stopping=self.is_stopping)
         self.busy_since: float | None = None
-        self._away = (Unavailable, *desk.installation.database.write_errors)
+        self._away: tuple[type[Exception], ...] = (
+            Unavailable,
+            *desk.installation.database.write_errors,
+        )
         self._make = make
         self._look_s = look_s
         self._stopping = threading.Event()

@@ -164,15 +164,14 @@ def abandon(number: int | None, force: bool, **wanted: Any) -> None:  # noqa: FB
     """
     _need_choice(number, wanted)
     with open_installation() as here:
-        chosen = _filter(here, number=number, **wanted)
-        done = here.database.write(
-            lambda c: delivery_desk.abandon(c, chosen, here.now(), force=force)
-        )
-    if number is None:
-        _tell(done, "abandonné", number)
-    for each in done if number is not None else ():
-        id_ = service_request_id_of(each.request_key)
-        click.echo(f"L'envoi {number} de la demande {id_} vers {each.destination} est abandonné.")
+        write, now = here.database.write, here.now()
+        if number is None:
+            chosen = _filter(here, **wanted)
+            _tell(write(lambda c: delivery_desk.abandon_all(c, chosen, now)), "abandonné", None)
+            return
+        given_up = write(lambda c: delivery_desk.abandon(c, number, now, force=force))
+    id_ = service_request_id_of(given_up.request_key)
+    click.echo(f"L'envoi {number} de la demande {id_} vers {given_up.destination} est abandonné.")
 
 
 @delivery.command()

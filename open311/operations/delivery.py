@@ -141,10 +141,10 @@ def _tried_or_failed(
     desk: Desk, side: Side, destination: Destination, adapter: Adapter, delivery: StoredDelivery
 ) -> Verdict | None:
     """As `_tried`; a mistake of our own is a failure like another."""
-    database_away = (Unavailable, *desk.installation.database.write_errors)
+    away: tuple[type[Exception], ...] = (Unavailable, *desk.installation.database.write_errors)
     try:
         return _tried(desk, side, destination, adapter, delivery)
-    except database_away:
+    except away:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the 7 days must end
         _log.error("delivery failed", delivery=delivery.delivery_key, exc_info=error)
@@ -198,11 +198,6 @@ def _tried(
 ) -> Verdict | None:
     """What an attempt leads to; None when the lease was lost before anything was sent."""
     can = adapter.capabilities
-    if delivery.jurisdiction_key != side.scope.jurisdiction_key:
-        other = (
-            f"« {destination.name} » est passée à une autre collectivité que celle de la demande."
-        )
-        return Verdict(DeliveryState.DEAD, "undeclared", other)
     doubt = _doubt(desk, delivery, can.grade_of(delivery.kind, with_words=False))
     if doubt is not None:
         return doubt

@@ -91,29 +91,44 @@ def retry(
 
 
 def abandon(
-    connection: Connection, wanted: DeliveryFilter, now: datetime, *, force: bool = False
-) -> list[StoredDelivery]:
-    """Give deliveries up; with a ticket's creation, all of its later steps. Those given up.
+    connection: Connection, delivery_key: int, now: datetime, *, force: bool = False
+) -> StoredDelivery:
+    """Give a delivery up; with a ticket's creation, all of its later steps.
 
     Args:
-        force: take the one that is named from its worker, even before its lease has run out.
+        force: take it from its worker, even before its lease has run out.
 
     Raises:
-        NotFound: there is none of the number that is named.
+        NotFound: there is none of this number.
         NotAllowed: it is done, or being sent as far as we know.
     """
+    delivery = _found(connection, delivery_key)
+    if delivery.state is DeliveryState.LEASED:
+        _free(connection, delivery, now, DeliveryState.PENDING, force=force)
+    if not _given_up(connection, delivery, now):
+        raise NotAllowed(_refusal(delivery, "abandonné"))
+    return delivery
+
+
+def abandon_all(
+    connection: Connection, wanted: DeliveryFilter, now: datetime
+) -> list[StoredDelivery]:
+    """Give up all that fits and is neither done nor in a living worker's hands; those given up."""
     done = []
     for each in _listed(connection, wanted, _UNFINISHED):
         if each.state is DeliveryState.LEASED:
-            _freed(connection, each, wanted, now, force=force)
-        if not delivery_records.cancel(connection, each.delivery_key, now):
-            continue  # a worker has it, or it went with its ticket's creation
-        done.append(each)
-        if each.kind is DeliveryKind.CREATE:
-            delivery_records.cancel_after(connection, each, now)
-    if not done and wanted.delivery_key is not None:
-        raise NotAllowed(_refusal(_found(connection, wanted.delivery_key), "abandonné"))
+            _freed(connection, each, wanted, now, force=False)
+        if _given_up(connection, each, now):
+            done.append(each)
     return done
+
+
+def _given_up(connection: Connection, delivery: StoredDelivery, now: datetime) -> bool:
+    if not delivery_records.cancel(connection, delivery.delivery_key, now):
+        return False
+    if delivery.kind is DeliveryKind.CREATE:
+        delivery_records.cancel_after(connection, delivery, now)
+    return True
 
 
 def resolve(
