@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from open311.adapters.profile import ProfileFaults
 from open311.adapters.registry import make_adapter
-from open311.domain.delivery import Destination
+from open311.domain.delivery import Destination, ToolUnreachable
 
 SETTINGS = {"host": "x", "sender": "a@ville.example", "recipients": "b@ville.example"}
 
@@ -26,3 +28,17 @@ def test_a_mailbox_that_cannot_be_meant_is_told_at_once(
 ) -> None:
     with pytest.raises(ProfileFaults, match=words):
         make_adapter(Destination("ville", "email", settings=SETTINGS | settings))
+
+
+def test_a_mailbox_that_is_gone_is_told_not_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINK_KEY", "k" * 40)
+    destination = Destination(
+        "ville",
+        "email",
+        settings=SETTINGS | {"mailbox": str(tmp_path / "rien")},
+        secrets={"link_key": "env:LINK_KEY"},
+    )
+    with pytest.raises(ToolUnreachable, match="illisible"):
+        make_adapter(destination).changes("2026-11-16T00:00:00+00:00")
