@@ -98,10 +98,22 @@ def _content(source: str, depth: int = 0) -> dict[str, Any]:
         )
     if parent.endswith(".toml"):
         parent = str(Path(source).parent / parent)
+    _check_parent(source, parent)
     below = _content(parent, depth + 1)
     if "tried" in content:
         below.pop("tried", None)  # what was shown of the one is not shown of the other
     return _merged(below, content)
+
+
+def _check_parent(source: str, parent: str) -> None:
+    """Blame the file that names a profile which is not there, not the one that is not there."""
+    if parent.endswith(".toml"):
+        if not Path(parent).is_file():
+            raise ProfileFaults(source, [f"extends : le fichier « {parent} » n'existe pas."])
+    elif parent not in shipped_profiles():
+        hint = suggestion(parent, shipped_profiles())
+        fault = f"« {parent} » n'est pas un profil livré{hint} ; un fichier finit par .toml."
+        raise ProfileFaults(source, [f"extends : {fault}"])
 
 
 def _toml(source: str) -> dict[str, Any]:
