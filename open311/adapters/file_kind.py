@@ -41,7 +41,7 @@ _SFTP_SETTINGS = {
     ),
     "root": Setting("dossier racine sur le serveur", default="."),
     "password": Setting("mot de passe du compte SFTP", secret=True),
-    "private_key": Setting("clé privée SSH, au format OpenSSH ou PEM", secret=True),
+    "private_key": Setting("clé privée SSH, au format OpenSSH ou PEM", secret=True, has_lines=True),
 }
 
 

@@ -122,6 +122,7 @@ class Setting:
 
     Attributes:
         secret: comes from `destination.secrets` and is masked wherever it would show.
+        has_lines: a secret of several lines (a key file).
     """
 
     label: str
@@ -129,6 +130,7 @@ class Setting:
     secret: bool = False
     default: str | None = None
     pattern: str = ""
+    has_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,7 +255,7 @@ def test_the_probe_asks_something_harmless(adapter: Adapter, atal: SoapServer) -
     ("title", "error", "told"),
     [
         ("refuse", ToolRefused, "typeDemande inconnu"),
-        ("panne", ToolBusy, "base indisponible"),
+        ("panne", OutcomeUnknown, "base indisponible"),
         ("lent", OutcomeUnknown, "perdue"),
     ],
 )
