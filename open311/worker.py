@@ -23,6 +23,7 @@ from open311.adapters.contract import Adapter
 from open311.adapters.registry import make_adapter
 from open311.domain.delivery import Destination
 from open311.domain.errors import Open311Error, Unavailable
+from open311.operations.copies import held_sentence, settle_in
 from open311.operations.delivery import Desk, deliver_next
 from open311.operations.installation import Installation, Side
 from open311.operations.polling import (
@@ -32,7 +33,7 @@ from open311.operations.polling import (
     retry_translations,
 )
 from open311.operations.routing import route_events
-from open311.storage import deliveries, delivery_records, destinations, hints, inbox
+from open311.storage import copies, deliveries, delivery_records, destinations, hints, inbox
 
 _log = structlog.get_logger("open311.worker")
 
@@ -191,6 +192,7 @@ class Worker:
         self._lanes: dict[str, Lane] = {}
         self._leaving: list[Lane] = []
         self._awake = threading.Event()
+        self._is_settled = False
         self._renewing = Rhythm(desk.pace.lease_s / 3)
         self._minutely = Rhythm(_MINUTE_S)
         self._hourly = Rhythm(60 * _MINUTE_S)
@@ -232,13 +234,7 @@ class Worker:
 
     def _staff(self) -> None:
         """One lane for each destination, made anew when the configuration changes."""
-        version = self._installation.version
-        wanted = {
-            destination.name: Post(side, destination, version)
-            for side in self._installation.sides.values()
-            if not side.scope.is_test
-            for destination in side.jurisdiction.destinations
-        }
+        wanted = {} if self._is_held() else self._posts()
         for name, lane in list(self._lanes.items()):
             if name not in wanted or wanted[name].version != lane.post.version:
                 lane.stop()
@@ -249,6 +245,26 @@ class Worker:
                 lane = Lane(self._desk, post, self._make, self._look_s)
                 self._lanes[name] = lane
                 lane.start()
+
+    def _posts(self) -> dict[str, Post]:
+        version = self._installation.version
+        return {
+            destination.name: Post(side, destination, version)
+            for side in self._installation.sides.values()
+            if not side.scope.is_test
+            for destination in side.jurisdiction.destinations
+        }
+
+    def _is_held(self) -> bool:
+        """Whether this database is a copy that does not deliver: no tool is spoken to then."""
+        database = self._installation.database
+        if self._is_settled:
+            return copies.why_held(database) is not None
+        reason = settle_in(database, self._desk.clock())
+        self._is_settled = True
+        if reason is not None:
+            _log.error("deliveries are held", reason=held_sentence(database))
+        return reason is not None
 
     def _renew(self, now: datetime) -> None:
         """Prolong the leases of lanes that are sending right now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from open311_conformance.model import NotTested
+from open311_conformance.model import CannotRun, NotTested
 from open311_conformance.target import WRONG_KEY, Target
 from open311_conformance.wire import reading
 from open311_conformance.wire.datetimes import now, w3c
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NOTICE = "Test de conformité Open311, ne pas traiter. Open311 conformance test, please ignore."
 SOWN_SERVICES, SOWN_EACH = 2, 2
+#: How servers refuse a key: the standard's status, and HTTP's.
+KEY_REFUSED = (401, 403)
 LISTS = ("singlevaluelist", "multivaluelist")
 
 
@@ -119,6 +121,32 @@ class Posting:
     def bare_form(self, service: Row) -> Fields:
         """A form without any attribute."""
         return tuple(field for field in self.form(service) if not field[0].startswith("attribute"))
+
+    def check_key(self) -> None:
+        """Make sure, before anything is judged, that the server knows the user's key.
+
+        A key mistyped is not the server's failure: a plain POST that is refused word for
+        word as one with a key of our own invention cannot tell anything of the server.
+
+        Raises:
+            CannotRun: the key is refused.
+        """
+        if not (self.target.aim.write and self.target.aim.api_key):
+            return
+        try:
+            fields = self.form()
+            own = self.plain
+            if own.status not in KEY_REFUSED:
+                return
+            invented = self.target.client.send(self.query(fields, key=WRONG_KEY), fresh=True)
+        except NotTested:
+            return  # nothing to post, or nowhere: the checks will say so
+        if (own.status, own.body) == (invented.status, invented.body):
+            raise CannotRun(
+                f"the server refuses the key given with --api-key as it refuses any unknown one "
+                f"({own.told}: {reading.error_text(own)[:150]}): give a key that may create "
+                "requests at this endpoint, or leave --write out"
+            )
 
     def sow(self) -> None:
         """Where the list is empty and writing is allowed, make a few requests to look at."""

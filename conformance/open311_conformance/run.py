@@ -70,6 +70,7 @@ class Run:
             raise CannotRun(str(error)) from error
         with suppress(NotTested):  # checks will say why there is nothing to look at
             self.posting.sow()
+        self.posting.check_key()
 
     def phase_of(self, clause_id: str) -> Phase:
         """When the check of a clause runs; clauses without check come last."""

@@ -39,3 +39,16 @@ def test_the_table_in_docs_is_the_generated_one() -> None:
     assert written == coverage.markdown(), (
         "run: open311-conformance --list-clauses > docs/clauses.md"
     )
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_registry() -> None:
+    standard = [clause for clause in CLAUSES if clause.level is not Level.EXTENSION]
+    checked = sum(clause.id in registry.checks() for clause in standard)
+    words = {0: "none", 1: "one", 2: "two", 3: "three", 4: "four"}
+    for sentence in (
+        f"cut into {len(standard)} numbered clauses",
+        f"{checked} have a check that works from outside over plain HTTP",
+        f"{words[len(standard) - checked]} cannot be tested and say why",
+        f"{len(CLAUSES) - len(standard)} extensions met in the wild",
+    ):
+        assert sentence in (DOCS.parent / "README.md").read_text(encoding="utf-8")

@@ -71,6 +71,36 @@ def test_a_failure_gets_1_and_says_what_to_change(command: Command) -> None:
     assert "services.xml" in done.stdout
 
 
+def test_a_mistyped_key_is_a_problem_of_the_run_not_a_failure_of_the_server(
+    command: Command, healthy: str
+) -> None:
+    done = command(healthy, "--write", "--yes", "--api-key", "mistyped", "--json", "report.json")
+    assert done.returncode == 2, done.stdout
+    assert "--api-key" in done.stderr
+    assert "may create requests" in done.stderr
+    assert "mistyped" not in done.stderr
+    assert "FAILED" not in done.stdout
+
+
+def test_a_server_that_refuses_a_good_key_otherwise_than_a_wrong_one_is_judged(
+    command: Command,
+) -> None:
+    def closed(server: ReferenceServer) -> Callable[[Ask], Answer]:
+        def respond(ask: Ask) -> Answer:
+            if ask.method == "POST" and ask.form.get("api_key") == KEY:
+                body = (
+                    b"<errors><error><code>403</code><description>no</description></error></errors>"
+                )
+                return Answer(403, body, {"Content-Type": "text/xml; charset=utf-8"})
+            return server.answer(ask)
+
+        return respond
+
+    with reference(closed) as url:
+        done = command(url, "--write", "--yes", "--api-key", KEY, "--clause", "C-100")
+    assert done.returncode == 1, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

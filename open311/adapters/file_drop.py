@@ -10,7 +10,8 @@ drop folder and the folders where the tool moves what it has read.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,9 +28,11 @@ from open311.domain.delivery import (
     ChangePage,
     Exchange,
     Idempotency,
+    OutcomeUnknown,
     Ticket,
     TicketReceipt,
     ToolRefused,
+    ToolUnreachable,
 )
 
 
@@ -124,7 +127,8 @@ class FileDropAdapter:
         name, content = self._file(self._drop.create, values)
         with self._places.opened() as place:
             for at, photo in enumerate(self._taken(ticket), start=1):
-                place.write(self._path(self._photo_name(values, photo, at)), photo.content)
+                with _not_yet_seen():
+                    place.write(self._path(self._photo_name(values, photo, at)), photo.content)
             self._put(place, name, content)
         exchange = Exchange(request=f"{self._places} : {name} ({len(content)} octets)")
         return TicketReceipt(ticket.service_request_id, exchange=exchange)
@@ -212,9 +216,12 @@ class FileDropAdapter:
         return _safe_name(filled(file.name, values)), content
 
     def _put(self, place: FilePlace, name: str, content: bytes) -> None:
-        place.write(self._path(name), content)
-        if self._drop.marker:
-            place.write(self._path(name + self._drop.marker), b"")
+        if not self._drop.marker:
+            place.write(self._path(name), content)
+            return
+        with _not_yet_seen():
+            place.write(self._path(name), content)
+        place.write(self._path(name + self._drop.marker), b"")
 
     def _taken(self, ticket: Ticket) -> Sequence[Attachment]:
         if self._drop.photo_name is None:
@@ -240,6 +247,15 @@ class FileDropAdapter:
     def _folders(self) -> tuple[str, ...]:
         returns = self._drop.returns
         return (*self._kept_in(), *((returns.folder,) if returns else ()))
+
+
+@contextmanager
+def _not_yet_seen() -> Iterator[None]:
+    """Files that the tool reads only once another one follows: lost or not, all is to redo."""
+    try:
+        yield
+    except OutcomeUnknown as error:
+        raise ToolUnreachable(error.message, exchange=error.exchange) from error
 
 
 def _with_columns(shape: CsvShape | XmlShape, fields: Sequence[Field]) -> CsvShape | XmlShape:

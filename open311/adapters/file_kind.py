@@ -42,6 +42,11 @@ _SFTP_SETTINGS = {
     "root": Setting("dossier racine sur le serveur", default="."),
     "password": Setting("mot de passe du compte SFTP", secret=True),
     "private_key": Setting("clé privée SSH, au format OpenSSH ou PEM", secret=True, has_lines=True),
+    "read_timeout_s": Setting(
+        "secondes d'attente d'une réponse du serveur",
+        default="30",
+        pattern=r"\d{1,3}(\.\d+)?",
+    ),
 }
 
 
@@ -182,6 +187,7 @@ def _make_sftp(profile: Profile, destination: Destination, filled: Filled) -> Fi
         folder=values["root"],
         password=filled.get("password"),
         private_key=filled.get("private_key"),
+        timeout_s=float(values["read_timeout_s"]),
     )
     return _adapter(profile, filled, SftpPlaces(server, Door(destination.allowed_networks)))
 

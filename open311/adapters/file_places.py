@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from open311.domain.delivery import ToolRefused, ToolUnreachable
+from open311.domain.delivery import (
+    OutcomeUnknown,
+    ToolRefused,
+    ToolUnauthorized,
+    ToolUnreachable,
+)
 
 #: Ending of a file that is still being written.
 PART = ".part"
@@ -31,7 +36,11 @@ class FilePlace(Protocol):
     """An open place; paths are relative to its root, with slashes."""
 
     def write(self, path: str, content: bytes) -> None:
-        """Make a file appear whole, or replace it."""
+        """Make a file appear whole, or replace it.
+
+        Raises:
+            OutcomeUnknown: it may have appeared.
+        """
         ...
 
     def exists(self, path: str) -> bool:
@@ -71,12 +80,15 @@ class FolderPlaces:
         """The folder itself.
 
         Raises:
-            ToolUnreachable: it is not there, or the disk refuses.
+            ToolUnreachable: it is not there, or the disk fails.
+            ToolUnauthorized: our account may not read or write there.
         """
         try:
             if not self._root.is_dir():
                 raise ToolUnreachable(f"Le dossier {self._root} n'est pas là.")
             yield _Folder(self._root)
+        except PermissionError as error:
+            raise ToolUnauthorized(f"{self._root} : {error.strerror or error}.") from error
         except OSError as error:
             raise ToolUnreachable(f"{self._root} : {error.strerror or error}.") from error
 
@@ -96,11 +108,11 @@ class _Folder:
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)
-        descriptor = os.open(target.parent, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            _sync_folder(target.parent)
+        except OSError as error:
+            told = f"{path} : écrit, mais le disque n'a pas confirmé ({error.strerror})."
+            raise OutcomeUnknown(told) from error
 
     def exists(self, path: str) -> bool:
         return (self._root / path).is_file()
@@ -116,6 +128,15 @@ class _Folder:
     def read(self, path: str, limit: int) -> bytes:
         with (self._root / path).open("rb") as file:
             return limited(file.read(limit + 1), path, limit)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def limited(content: bytes, path: str, limit: int) -> bytes:

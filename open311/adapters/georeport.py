@@ -55,9 +55,9 @@ _SETTINGS = {
     "jurisdiction_id": Setting("jurisdiction_id à donner, si l'autre serveur en demande un"),
     "api_key": Setting("clé d'accès chez l'autre serveur", required=True, secret=True),
     "peer_id": Setting(
-        "identifiant du serveur d'en face (« destination probe » le montre) : rien ne lui "
-        "est renvoyé qui soit passé par lui",
-        pattern=r"[\w.-]{1,120}",
+        "la collectivité d'en face, « serveur/collectivité » (« destination probe » le "
+        "montre) : rien ne lui est renvoyé qui soit passé par elle",
+        pattern=r"[\w.-]{1,120}(/[\w.-]{1,120})?",
     ),
 }
 
@@ -105,7 +105,7 @@ class GeoReportAdapter:
         peer = None
         if self._is_ours:
             peer = self._get("/servicerequestupdates.json").headers.get("Open311-Server")
-        return f"{self._base} : {count} services{f', serveur {peer}' if peer else ''}."
+        return f"{self._base} : {count} services{f', {peer}' if peer else ''}."
 
     def create(self, ticket: Ticket) -> TicketReceipt:
         """Post the request; a token is followed for two seconds, then later."""
@@ -210,14 +210,14 @@ class GeoReportAdapter:
 
     def _refuse_loops(self, ticket: Ticket) -> None:
         if passed(self._settings.get("peer_id"), ticket.origin):
-            raise ToolRefused("Cette demande vient de ce serveur : elle n'y retourne pas.")
+            raise ToolRefused("Cette demande vient de là : elle n'y retourne pas.")
         if len(ticket.origin) >= MAX_HOPS:
             raise ToolRefused(
-                f"Cette demande a déjà passé {MAX_HOPS} serveurs : elle s'arrête ici."
+                f"Cette demande a déjà passé {MAX_HOPS} collectivités : elle s'arrête ici."
             )
 
     def _request(self, ticket: Ticket) -> Request:
-        hops = (*ticket.origin, hop_of(ticket.key))
+        hops = (*ticket.origin, hop_of(ticket.key, ticket.jurisdiction_id))
         headers = {ORIGIN_HEADER: written_hops(hops)}
         form = self._form(ticket)
         if self._is_ours:

@@ -24,9 +24,10 @@ from open311.adapters.profile import (
 )
 from open311.adapters.profile_fields import Known
 from open311.adapters.vocabulary import REPORTER_FIELDS
-from open311.domain.checked_table import Table, suggestion
+from open311.domain.checked_table import Table, suggestion, toml_sentence
 from open311.domain.delivery import Destination, Idempotency
 from open311.domain.status import Stage
+from open311.domain.system_reasons import reason_of
 
 SHIPPED = files("open311.adapters") / "profiles"
 #: The language of profiles that this program reads.
@@ -110,11 +111,13 @@ def _toml(source: str) -> dict[str, Any]:
     except FileNotFoundError:
         fault = f"profil introuvable{suggestion(source, shipped_profiles())}."
     except OSError as error:
-        fault = f"le fichier ne peut pas être lu ({error.strerror})."
+        fault = f"le fichier ne peut pas être lu ({reason_of(error)})."
     except UnicodeDecodeError as error:
         fault = f"le fichier n'est pas en UTF-8 (octet {error.start})."
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        fault = f"TOML illisible : {error}."
+    except tomllib.TOMLDecodeError as error:
+        fault = toml_sentence(error)
+    except RecursionError:
+        fault = "TOML illisible : des listes trop imbriquées."
     raise ProfileFaults(source, [fault])
 
 

@@ -51,6 +51,7 @@ class RestAdapter:
         self.profile = profile
         blocks: RestBlocks = profile.engine
         self._operations = blocks.operations
+        self._throughput = blocks.throughput
         self._allowed = reporter_fields(profile, settings)
         self._wire = Wire(destination, settings, blocks.limits)
         self._caller = Caller(profile, blocks, settings, self._wire)
@@ -72,6 +73,7 @@ class RestAdapter:
             photo_idempotency=_LISTED if has("files") else Idempotency.NONE,
             comment_idempotency=_LISTED if has("notes") else Idempotency.NONE,
             status_note=self._says_notes(),
+            throughput=self._throughput,
         )
 
     def probe(self) -> str:

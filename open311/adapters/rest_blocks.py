@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from open311.adapters.profile import Field, Template, Transform
 from open311.adapters.wire import Limits
+from open311.domain.delivery import Throughput
 
 
 class Body(StrEnum):
@@ -182,4 +183,5 @@ class RestBlocks:
     xml_answers: bool = False
     namespaces: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    throughput: Throughput = field(default_factory=Throughput)
     watermark: Watermark = field(default_factory=Watermark)

@@ -28,6 +28,7 @@ from open311.adapters.rest_blocks import (
 from open311.adapters.vocabulary import FILE_NAMES, NOTE_NAMES, RECEIPT_NAMES, STATUS_NAMES
 from open311.adapters.wire import Limits
 from open311.domain.checked_table import Table
+from open311.domain.delivery import Throughput
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _CURSOR_NAMES = frozenset({"cursor", "page.size", "page.number", "page.offset", "page.last"})
@@ -85,6 +86,9 @@ def read_rest(table: Table, known: Known) -> RestBlocks:
         xml_answers=xml,
         namespaces=_namespaces(transport),
         limits=_limits(transport),
+        throughput=Throughput(
+            transport.whole("max_at_once", 1, 1000), transport.whole("max_per_minute", 1, 100_000)
+        ),
         watermark=_watermark(table, reader),
     )
     transport.close()

@@ -1,7 +1,8 @@
 """Files over SFTP: a pinned host key, and the rename of OpenSSH, which replaces.
 
 The plain rename of the SFTP draft fails over an existing file; posix-rename@openssh.com
-does not, so that a step done twice writes its file over itself.
+does not, so that a step done twice writes its file over itself. Servers that lack it get
+the plain one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import paramiko
 from open311.adapters.file_places import PART, FilePlace, FoundFile, limited
 from open311.adapters.guarded_socket import open_socket
 from open311.adapters.wire_connection import Door
-from open311.domain.delivery import ToolUnauthorized, ToolUnreachable
+from open311.domain.delivery import OutcomeUnknown, ToolUnauthorized, ToolUnreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,30 @@ class _Sftp:
     def write(self, path: str, content: bytes) -> None:
         target = self._path(path)
         self._client.putfo(io.BytesIO(content), target + PART, len(content), confirm=True)
-        self._client.posix_rename(target + PART, target)
+        try:
+            self._rename(target + PART, target)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            if self._answered(error):
+                raise
+            told = f"{path} : renommé peut-être, la réponse est perdue ({error})."
+            raise OutcomeUnknown(told) from error
+
+    def _rename(self, part: str, target: str) -> None:
+        try:
+            self._client.posix_rename(part, target)
+        except (PermissionError, FileNotFoundError):
+            raise
+        except OSError as error:
+            if not self._answered(error):
+                raise
+            self._client.rename(part, target)
+
+    def _answered(self, error: Exception) -> bool:
+        """Whether an error is the server's answer, and not the want of one."""
+        if not isinstance(error, OSError) or isinstance(error, TimeoutError):
+            return False
+        channel = self._client.get_channel()
+        return channel is not None and not channel.closed
 
     def exists(self, path: str) -> bool:
         try:

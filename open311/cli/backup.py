@@ -83,6 +83,10 @@ def restore(
     de ce programme. Les clients qui suivent les changements reprennent du début. Une clé
     révoquée depuis la sauvegarde vaut de nouveau : revoyez « open311 key list ».
 
+    Rien n'est livré aux outils métier depuis une base restaurée tant que personne ne dit
+    que c'est elle qui livre : « open311 delivery take-over ». Un essai, une copie de
+    formation se gardent de le dire.
+
         open311 restore open311-2026-03-01.tar.gz --check
         open311 restore open311-2026-03-01.tar.gz --into /srv/open311-essai
         open311 restore open311-2026-03-01.tar.gz --erased open311-2026-03-08.tar.gz.erased.csv
@@ -126,6 +130,10 @@ def _tell(done: Restored, settings: Settings) -> None:
     click.echo(
         f"Restaurée : {_content(done.manifest)} ; {done.erased} demande(s) effacée(s) de nouveau ; "
         f"prochain identifiant : {done.last_service_request_id + 1}."
+    )
+    say(
+        "Les envois aux outils métier sont retenus : si cette base remplace l'ancienne, "
+        "« open311 delivery take-over » les reprend ; sinon, n'y touchez pas."
     )
     if done.aside is not None:
         say(f"La base remplacée est dans {done.aside} : détruisez-la quand elle ne sert plus.")

@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from open311.cli.delivery_texts import delivery_line, delivery_text, described_delivery
+from open311.cli.progress import say
 from open311.cli.site import open_installation
 from open311.cli.teaching import TeachingGroup
 from open311.domain.delivery import DeliveryState
 from open311.domain.errors import NotFound
-from open311.operations import delivery_desk
+from open311.operations import copies, delivery_desk
 from open311.operations.installation import Installation
 from open311.storage.delivery_records import DeliveryFilter, list_deliveries
 from open311.storage.scope import service_request_id_of
@@ -82,9 +83,12 @@ def list_(as_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - click gives o
     """
     with open_installation() as here, here.database.connect() as connection:
         found = list_deliveries(connection, _filter(here, **wanted))
+        held = copies.held_sentence(here.database)
     if as_json:
         click.echo(json.dumps([described_delivery(each) for each in found], ensure_ascii=False))
         return
+    if held:
+        say(held)
     for each in found:
         click.echo(delivery_line(each))
 
@@ -174,6 +178,21 @@ def resolve(number: int, ticket_id: str | None, arrived: bool, absent: bool) -> 
             )
         )
     click.echo(f"L'envoi {number} {'repart' if absent else 'est arrivé'}.")
+
+
+@delivery.command(name="take-over")
+def take_over() -> None:
+    """Dire que cette base est celle qui livre, après une restauration ou une copie.
+
+    Une base restaurée ou copiée retient ses envois : deux copies qui livrent feraient
+    chaque ticket deux fois. Arrêtez d'abord les workers de l'autre, pour toujours. Ce
+    qui a pu partir de l'autre est cherché dans l'outil, ou mis à l'état unknown.
+
+        open311 delivery take-over
+    """
+    with open_installation() as here:
+        taken = copies.take_over(here.database)
+    click.echo("Cette base livre." if taken else "Cette base livrait déjà : rien n'est changé.")
 
 
 def _need_choice(number: int | None, wanted: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from open311.config.settings import Settings
 from open311.config.shipped import shipped_path
 from open311.domain.errors import Open311Error
 from open311.domain.request import Photo
+from open311.domain.system_reasons import reason_of
 from open311.formats.photos import prepare_photo
 from open311.http.listening import Listening
 from open311.http.logs import configure_logs
@@ -127,7 +128,7 @@ def _lock_of(folder: Path) -> TextIO:
         return (folder / "lock").open("w")
     except OSError as error:
         raise Open311Error(
-            f"Impossible d'écrire dans {folder} ({error.strerror}) : "
+            f"Impossible d'écrire dans {folder} ({reason_of(error)}) : "
             "prenez un autre dossier (--folder)."
         ) from error
 

@@ -9,11 +9,13 @@ from typing import Any
 import click
 
 from open311.adapters.registry import make_adapter
+from open311.cli.progress import say
 from open311.cli.site import open_installation
 from open311.cli.teaching import TeachingGroup
 from open311.domain.delivery import Destination, ToolError
 from open311.domain.errors import NotFound, Open311Error
 from open311.operations.alerts import all_destinations, troubles_of
+from open311.operations.copies import held_sentence
 from open311.operations.installation import Installation
 from open311.storage import delivery_records, destinations, hints
 from open311.storage.catalogue import bump_configuration
@@ -40,9 +42,12 @@ def list_(as_json: bool) -> None:  # noqa: FBT001 - click gives options by name
     """
     with open_installation() as here:
         found = _described(here)
+        held = held_sentence(here.database)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
+    if held:
+        say(held)
     for each in found:
         counted = "  ".join(f"{count} {state}" for state, count in each["deliveries"].items())
         click.echo(f"{each['name']:<24} {each['profile']:<20} {each['state']:<10} {counted}")

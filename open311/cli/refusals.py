@@ -10,6 +10,7 @@ from typing import TextIO
 
 from open311.cli.progress import say
 from open311.domain.errors import InvalidFields, Open311Error
+from open311.domain.system_reasons import reason_of
 from open311.domain.transfer import BrokenFile
 from open311.formats.bulk_csv import neutral
 
@@ -56,6 +57,6 @@ def refusal_report(report: Path | None) -> Iterator[Refusals]:
     try:
         file = report.open("w", encoding="utf-8", newline="")
     except OSError as error:
-        raise Open311Error(f"{report} : écriture impossible ({error.strerror}).") from error
+        raise Open311Error(f"{report} : écriture impossible ({reason_of(error)}).") from error
     with file:
         yield Refusals(file)

@@ -234,7 +234,7 @@ def erase(id_: str, jurisdiction_id: str | None, test: bool, yes: bool) -> None:
     Service, lieu, dates et étapes restent pour les statistiques. Plus personne ne voit
     les photos ; les fichiers de celles qui sont arrivées depuis moins d'une heure partent
     au prochain balayage du serveur, dans la journée. Les sauvegardes faites avant gardent
-    ce qu'elles ont.
+    ce qu'elles ont ; les fichiers de PostgreSQL, des octets que « db purge » retire.
 
         open311 request erase 1042 --jurisdiction gentilly.fr
     """
@@ -248,7 +248,14 @@ def erase(id_: str, jurisdiction_id: str | None, test: bool, yes: bool) -> None:
     if erased.photos_left:
         click.echo(
             f"{erased.photos_left} fichiers de photos, arrivés depuis moins d'une heure et que "
-            "plus personne ne voit, partent au prochain balayage du serveur, dans la journée."
+            "plus personne ne voit, partent au prochain balayage du serveur, dans la journée.",
+            err=True,
+        )
+    if here.database.dialect != "sqlite":
+        click.echo(
+            "Des octets restent dans les fichiers de PostgreSQL jusqu'à leur réemploi : "
+            "« open311 db purge » les en retire, à une heure calme.",
+            err=True,
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import click
 
-from open311.cli.site import check_schema, is_given, media_store, open_database, read_settings
+from open311.cli.site import is_given, media_store, open_database, read_settings
 from open311.cli.teaching import TeachingCommand
 from open311.cli.workers import worker_beside
 from open311.config.settings import LOOPBACK, Settings
@@ -93,10 +93,9 @@ def _check_exposure(settings: Settings, *, naked: bool) -> None:
 
 def _check_storage(settings: Settings) -> None:
     """Refuse a database that is not ours, or that could lose an acknowledged report."""
-    media_store(settings)
     with open_database(settings) as database:
-        check_schema(database)
         unsafe = unsafe_durability(database)
+    media_store(settings)
     if unsafe and not settings.accepts_loss:
         raise Open311Error(unsafe)
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy.engine import make_url
 
 from open311.config.settings import Settings
-from open311.domain.errors import Open311Error, Unavailable
+from open311.domain.errors import NotFound, Open311Error, Unavailable
 from open311.operations.installation import Installation, Side
 from open311.operations.rerender import rendered_public_url
 from open311.storage import migrate
@@ -35,12 +40,20 @@ def is_given(name: str, environ: Mapping[str, str] = os.environ) -> bool:
 
 
 @contextmanager
-def open_database(settings: Settings, *, at_head: bool = True) -> Iterator[Database]:
+def open_database(
+    settings: Settings, *, at_head: bool = True, makes_it: bool = False
+) -> Iterator[Database]:
     """The database, for commands: each write is a transaction of its own.
 
+    Args:
+        at_head: its schema must be the one this program needs.
+        makes_it: this command may begin a new SQLite file; any other finds its own.
+
     Raises:
-        Open311Error: its schema is not the one this program needs, if that is asked for.
+        Open311Error: there is no database, or its schema is another one.
     """
+    if not makes_it:
+        _check_file(settings)
     database = Database(settings.database_url, synchronous=settings.sqlite_synchronous)
     try:
         if at_head:
@@ -48,6 +61,16 @@ def open_database(settings: Settings, *, at_head: bool = True) -> Iterator[Datab
         yield database
     finally:
         database.close()
+
+
+def _check_file(settings: Settings) -> None:
+    """Refuse to look into a SQLite file that is not there: SQLite would make an empty one."""
+    path = make_url(settings.database_url).database if settings.is_sqlite else None
+    if path is not None and not path.startswith("file:") and not Path(path).exists():
+        raise Open311Error(
+            f"Il n'y a pas de base de données ici ({path}) : créez-la avec « open311 db upgrade », "
+            "ou nommez la vôtre dans OPEN311_DATABASE_URL."
+        )
 
 
 def check_schema(database: Database) -> None:
@@ -71,8 +94,22 @@ def open_installation(
     settings = settings or read_settings()
     with open_database(settings) as database:
         public_url = rendered_public_url(database) or settings.public_url
-        media = media_store(settings)
+        media = cast("MediaStore", _MediaWhenAsked(settings))
         yield Installation(database, media, public_url=public_url, refresh_s=refresh_s)
+
+
+class _MediaWhenAsked:
+    """The photos' store, opened when a command first needs a photo: most never do."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _store(self) -> MediaStore:
+        return media_store(self._settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 def media_store(settings: Settings) -> MediaStore:
@@ -105,5 +142,10 @@ def find_side(installation: Installation, jurisdiction_id: str | None, *, test: 
             f"Précisez --jurisdiction : {', '.join(served)}."
             if served
             else "Aucune juridiction : lancez « open311 jurisdiction apply FICHIER »."
+        )
+    if jurisdiction_id is not None and jurisdiction_id not in served:
+        raise NotFound(
+            f"La juridiction « {jurisdiction_id} » n'est pas servie ici ; servies : "
+            f"{', '.join(served) or 'aucune'}."
         )
     return installation.side(jurisdiction_id or served[0], environment)

@@ -19,10 +19,14 @@ from click.exceptions import (
     NoSuchOption,
     UsageError,
 )
-from sqlalchemy.exc import DatabaseError, OperationalError
 
+from open311.cli.database_faults import (
+    DATABASE_ERRORS,
+    database_sentence,
+    is_fault_of_the_place,
+)
 from open311.config.errors import ConfigurationError, JurisdictionFileError
-from open311.domain.errors import InvalidFields, Open311Error
+from open311.domain.errors import InvalidFields, Open311Error, Unavailable
 
 REFUSED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -100,8 +104,8 @@ class TeachingGroup(TeachingCommand, click.Group):
         except UsageError as error:
             _say(_usage_sentence(error))
             sys.exit(MISUSED)
-        except (Open311Error, DatabaseError, click.ClickException) as error:
-            if not _is_expected(error):
+        except (Open311Error, *DATABASE_ERRORS, click.ClickException) as error:
+            if isinstance(error, DATABASE_ERRORS) and not is_fault_of_the_place(error):
                 raise
             _say(_sentence(error))
             sys.exit(REFUSED)
@@ -115,13 +119,6 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _is_expected(error: Exception) -> bool:
-    """A database that fails as a file or a server; a wrong statement is a fault of ours."""
-    if isinstance(error, DatabaseError):
-        return isinstance(error, OperationalError) or type(error) is DatabaseError
-    return True
-
-
 def _as_written(paragraph: str) -> str:
     """Examples keep their lines; an indentation common to the whole help is lost on the way."""
     if paragraph.startswith(("open311 ", "OPEN311_")):
@@ -130,6 +127,9 @@ def _as_written(paragraph: str) -> str:
 
 
 def _sentence(error: Exception) -> str:
+    cause = error.__cause__ if isinstance(error, Unavailable) else error
+    if cause is not None and is_fault_of_the_place(cause):
+        return database_sentence(cause)
     match error:
         case JurisdictionFileError():
             return _listed(f"{error.path} :", error.faults)
@@ -137,18 +137,9 @@ def _sentence(error: Exception) -> str:
             return _listed("Réglages à corriger :", error.faults)
         case InvalidFields():
             return "\n".join(each.message for each in error.errors)
-        case DatabaseError():
-            return _database_sentence(str(error.orig).strip().partition("\n")[0])
         case FileError():
             return f"{error.ui_filename} : ce fichier ne peut pas être ouvert."
     return str(getattr(error, "message", error))
-
-
-def _database_sentence(said: str) -> str:
-    for beginning, sentence in _SQLITE_FAULTS.items():
-        if said.startswith(beginning):
-            return f"OPEN311_DATABASE_URL : {sentence}"
-    return f"La base de données ne répond pas (OPEN311_DATABASE_URL) : {said}"
 
 
 def _listed(head: str, lines: Iterable[str]) -> str:
@@ -192,18 +183,5 @@ def _close(possibilities: object) -> str:
     known = list(possibilities) if isinstance(possibilities, list | tuple) else []
     return f" ; vouliez-vous dire {' ou '.join(known)} ?" if known else "."
 
-
-#: What SQLite says first, and what to do about it.
-_CANNOT_BE_WRITTEN = (
-    "le fichier SQLite ne peut pas être ouvert ; il faut que son dossier existe, "
-    "et que cet utilisateur puisse écrire dans le dossier et dans le fichier."
-)
-_SQLITE_FAULTS = {
-    "unable to open database file": _CANNOT_BE_WRITTEN,
-    "attempt to write a readonly database": _CANNOT_BE_WRITTEN,
-    "file is not a database": (
-        "ce fichier n'est pas une base SQLite ; nommez-en un autre, ou restaurez une sauvegarde."
-    ),
-}
 
 _NO_CONTEXT = click.Context(click.Command("open311"))

@@ -22,6 +22,7 @@ from open311.cli.site import find_side, open_installation
 from open311.cli.teaching import TeachingCommand
 from open311.domain.errors import Open311Error
 from open311.domain.status import Stage
+from open311.domain.system_reasons import reason_of
 from open311.domain.transfer import BrokenFile
 from open311.formats import bulk_csv, bulk_georeport
 from open311.formats.bulk_record import RecordReading, known_status, read_record
@@ -227,7 +228,7 @@ def _written(output: Path | None) -> Iterator[BinaryIO]:
             yield file
         part.replace(output)
     except OSError as error:
-        raise Open311Error(f"{output} : écriture impossible ({error.strerror}).") from error
+        raise Open311Error(f"{output} : écriture impossible ({reason_of(error)}).") from error
     finally:
         part.unlink(missing_ok=True)
 

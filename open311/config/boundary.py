@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from open311.domain.checked_table import Table, suggestion
 from open311.domain.crs import WGS84_EPSG, to_wgs84
+from open311.domain.system_reasons import reason_of
 
 TERRITORY_ID = r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}"
 LEVELS = (
@@ -58,7 +59,7 @@ class BoundaryFiles:
             content = json.loads((self._folder / name).read_text(encoding="utf-8-sig"))
         except (OSError, ValueError, RecursionError) as error:
             # The OSError of a path holds the whole path; its kind is enough here.
-            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+            reason = reason_of(error) if isinstance(error, OSError) else type(error).__name__
             raise ValueError(f"« {name} » ne peut pas être lu ({reason})") from error
         if not isinstance(content, dict) or not isinstance(content.get("type"), str):
             raise ValueError(f"« {name} » n'est pas un fichier GeoJSON")  # noqa: TRY004 - told to the operator

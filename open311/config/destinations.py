@@ -44,6 +44,8 @@ def _destination(table: Table, service_codes: Collection[str], folder: Path) -> 
         "epsg": _epsg(table),
         "alert_after_s": table.whole("alert_after_s", 60, 30 * _DAY_S) or _DAY_S,
         "poll_s": table.whole("poll_s", 10, 7 * _DAY_S) or 300,
+        "max_at_once": table.whole("max_at_once", 1, 1000),
+        "max_per_minute": table.whole("max_per_minute", 1, 100_000),
     }
     table.close()
     return destination

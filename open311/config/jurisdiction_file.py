@@ -20,8 +20,9 @@ from open311.config.destinations import read_destinations
 from open311.config.difference import describe_difference
 from open311.config.errors import JurisdictionFileError
 from open311.config.jurisdiction_document import jurisdiction_from_document, keep_withdrawn
-from open311.domain.checked_table import Table, refuse_twins
+from open311.domain.checked_table import Table, refuse_twins, toml_sentence
 from open311.domain.jurisdiction import RESERVED_IDS
+from open311.domain.system_reasons import reason_of
 
 __all__ = [
     "describe_difference",
@@ -56,11 +57,11 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        fault = f"le fichier ne peut pas être lu ({error.strerror})."
+        fault = f"le fichier ne peut pas être lu ({reason_of(error)})."
     except UnicodeDecodeError as error:
         fault = f"le fichier n'est pas en UTF-8 (octet {error.start})."
     except tomllib.TOMLDecodeError as error:
-        fault = f"TOML illisible : {error}."
+        fault = toml_sentence(error)
     except RecursionError:
         fault = "TOML illisible : des listes trop imbriquées."
     raise JurisdictionFileError(path, [fault])

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from open311.config.errors import ConfigurationError
 
 PREFIX = "OPEN311_"
@@ -67,6 +70,13 @@ def _database_url(raw: str) -> str:
         raise ValueError(
             "une adresse sqlite:///chemin ou postgresql://utilisateur:secret@hôte/base est attendue"
         )
+    try:
+        make_url(raw)
+    except (ArgumentError, ValueError) as error:
+        raise ValueError(
+            "l'adresse est illisible ; le port est un nombre, et « @ », « / », « : » d'un mot de "
+            "passe s'écrivent %40, %2F, %3A"
+        ) from error
     return raw
 
 

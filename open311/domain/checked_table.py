@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from tomllib import TOMLDecodeError
 from typing import Any
 
 #: What XML 1.0 cannot carry: these texts go out in XML answers.
@@ -173,3 +174,15 @@ def refuse_twins(tables: list[Table], key: str, values: list[str | None]) -> Non
         if value in first:
             table.fault(key, f"« {value} » est déjà pris par {first[value]}.")
         first.setdefault(value, table.where)
+
+
+def toml_sentence(error: TOMLDecodeError) -> str:
+    """Where a file stops being TOML, in French; then what the reader itself says of it."""
+    said = str(error)
+    at = re.search(r" \(at line ([0-9]+), column ([0-9]+)\)$", said)
+    where = f"ligne {at[1]}, colonne {at[2]}" if at else "à sa fin"
+    detail = said[: at.start()] if at else said.removesuffix(" (at end of document)")
+    return (
+        f"TOML illisible {where} : chaque ligne s'écrit « clé = valeur » ou « [table] », "
+        f"et un texte se met entre guillemets. Détail : {detail}."
+    )

@@ -80,7 +80,7 @@ class Ticket:
         photos: the photos themselves, only for adapters whose capabilities say
             `inline_photos`; the others are given them one by one (`attach`).
         stage: our stage (domain.status.Stage) when this snapshot was taken.
-        origin: the servers that it passed, `server_id/service_request_id`, oldest first.
+        origin: the places that it passed (domain.hops), oldest first.
     """
 
     key: str
@@ -177,6 +177,23 @@ class ChangePage:
 
 
 @dataclass(frozen=True, slots=True)
+class Throughput:
+    """How much a tool bears, of all workers together; None: no limit.
+
+    Attributes:
+        at_once: steps that are being sent at one moment.
+        per_minute: steps sent, or tried, within any minute.
+    """
+
+    at_once: int | None = None
+    per_minute: int | None = None
+
+    def under(self, own: Throughput) -> Throughput:
+        """These, unless the destination has its own."""
+        return Throughput(own.at_once or self.at_once, own.per_minute or self.per_minute)
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What an adapter can do; the worker asks nothing else of it.
 
@@ -187,6 +204,7 @@ class Capabilities:
         inline_photos: `create` takes the photos with the ticket (an e-mail, a file), so
             there are no photo steps for it.
         status_note: `set_status` says its note too; else the worker says it by `comment`.
+        throughput: how much the tool bears, as far as its profile knows.
     """
 
     idempotency: Idempotency
@@ -200,6 +218,7 @@ class Capabilities:
     comment_idempotency: Idempotency = Idempotency.NONE
     status_idempotency: Idempotency = Idempotency.NATIVE
     status_note: bool = True
+    throughput: Throughput = Throughput()
 
     def grade_of(self, kind: DeliveryKind, *, with_words: bool) -> Idempotency:
         """What the tool gives against a double of one step.
@@ -289,6 +308,8 @@ class Destination:
         epsg: CRS of x and y, checked against its area of use; None = WGS 84 only.
         alert_after_s: age of the oldest pending delivery that alerts.
         poll_s: seconds between two looks at what changed in the tool.
+        max_at_once, max_per_minute: how much its tool bears (Throughput); None: as its
+            profile says.
     """
 
     name: str
@@ -300,6 +321,13 @@ class Destination:
     epsg: int | None = None
     alert_after_s: int = 86_400
     poll_s: int = 300
+    max_at_once: int | None = None
+    max_per_minute: int | None = None
+
+    @property
+    def throughput(self) -> Throughput:
+        """Its own limits."""
+        return Throughput(self.max_at_once, self.max_per_minute)
 
 
 def mark_of(note: str) -> str:

@@ -1,4 +1,9 @@
-"""The way of a request that servers pass on to one another: its hops, as `Via` tells them."""
+"""The way of a request that servers pass on to one another: its hops, as `Via` tells them.
+
+A *place* is a jurisdiction on a server, `server_id/jurisdiction_id`: two jurisdictions of
+one server pass requests on to each other as two servers do. A hop is a place and the
+request's number there.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,13 @@ from collections.abc import Sequence
 
 from open311.domain.errors import InvalidRequest
 
-#: Which servers a request passed: `server_id/service_request_id`, oldest first, by commas.
+#: The places that a request passed, oldest first, by commas; each is
+#: `server_id/jurisdiction_id/service_request_id` (or without the jurisdiction: anywhere on
+#: that server).
 ORIGIN_HEADER = "Open311-Origin"
-#: A request that passed so many servers is passed on no more.
+#: A request that passed so many places is passed on no more.
 MAX_HOPS = 3
-_HOP = re.compile(r"[\w.-]{1,120}/[\w.-]{1,120}", re.ASCII)
+_HOP = re.compile(r"[\w.-]{1,120}(/[\w.-]{1,120}){1,2}", re.ASCII)
 
 
 def read_hops(header: str | None) -> tuple[str, ...]:
@@ -25,8 +32,8 @@ def read_hops(header: str | None) -> tuple[str, ...]:
     hops = tuple(each.strip() for each in header.split(","))
     if len(hops) > MAX_HOPS or not all(_HOP.fullmatch(hop) for hop in hops):
         raise InvalidRequest(
-            f"{ORIGIN_HEADER} : au plus {MAX_HOPS} étapes « serveur/numéro », séparées par "
-            "des virgules, sont attendues.",
+            f"{ORIGIN_HEADER} : au plus {MAX_HOPS} étapes « serveur/collectivité/numéro », "
+            "séparées par des virgules, sont attendues.",
             field=ORIGIN_HEADER,
         )
     return hops
@@ -37,12 +44,36 @@ def written_hops(hops: Sequence[str]) -> str:
     return ", ".join(hops)
 
 
-def hop_of(ticket_key: str) -> str:
+def place_of(server_id: str, jurisdiction_id: str) -> str:
+    """A jurisdiction of a server, as hops name it."""
+    return f"{server_id}/{jurisdiction_id}"
+
+
+def hop_of(ticket_key: str, jurisdiction_id: str) -> str:
     """The hop of a ticket's key (`server_id-service_request_id`)."""
     server_id, _, id_ = ticket_key.rpartition("-")
-    return f"{server_id}/{id_}"
+    return f"{place_of(server_id, jurisdiction_id)}/{id_}"
 
 
-def passed(server_id: str | None, hops: Sequence[str]) -> bool:
-    """Whether a request has been at a server."""
-    return server_id is not None and any(hop.partition("/")[0] == server_id for hop in hops)
+def first_of(hops: Sequence[str]) -> tuple[str, str]:
+    """The server where a request began, and its number there."""
+    parts = hops[0].split("/")
+    return parts[0], parts[-1]
+
+
+def passed(place: str | None, hops: Sequence[str]) -> bool:
+    """Whether a request has been at a place.
+
+    Args:
+        place: without a jurisdiction, anywhere on that server.
+    """
+    if place is None:
+        return False
+    server_id, _, jurisdiction_id = place.partition("/")
+    return any(_is_at(hop.split("/"), server_id, jurisdiction_id) for hop in hops)
+
+
+def _is_at(hop: list[str], server_id: str, jurisdiction_id: str) -> bool:
+    """What one of both does not say is taken for the same: rather stop than go round."""
+    told = hop[1] if len(hop) == 3 else ""
+    return hop[0] == server_id and (not jurisdiction_id or not told or told == jurisdiction_id)

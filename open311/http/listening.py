@@ -13,6 +13,7 @@ from typing import Self
 import structlog
 
 from open311.domain.errors import Open311Error
+from open311.domain.system_reasons import reason_of
 
 _log = structlog.get_logger("open311.server")
 
@@ -90,7 +91,7 @@ def _reserve(host: str, port: int) -> socket.socket:
         return _bound(family, kind, protocol, address, shared=True)
     except OSError as error:
         raise Open311Error(
-            f"Impossible d'écouter sur {host}:{port} ({error.strerror}) : prenez un autre port "
+            f"Impossible d'écouter sur {host}:{port} ({reason_of(error)}) : prenez un autre port "
             "(--port, ou --port 0 pour un port libre) ou arrêtez qui l'occupe."
         ) from error
 

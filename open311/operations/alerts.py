@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from open311.domain.delivery import Destination
+from open311.operations.copies import held_sentence
 from open311.operations.installation import Installation
 from open311.storage import delivery_records, destinations, inbox
 
@@ -57,11 +58,13 @@ def troubles_of(installation: Installation, now: datetime) -> dict[str, list[Tro
     database = installation.database
     states, counts = destinations.all_states(database), delivery_records.counts(database)
     oldest, events = delivery_records.oldest_undelivered(database), inbox.counts(database)
+    held = held_sentence(database)
     found: dict[str, list[Trouble]] = {}
     for destination in all_destinations(installation):
         name = destination.name
         state = states.get(name, destinations.DestinationState(name))
         found[name] = [
+            *([Trouble("held", held)] if held else ()),
             *_stopped(name, state),
             *_late(destination, oldest.get(name), now),
             *_waiting(name, "unknown", counts.get((name, "unknown"), 0)),

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from open311 import __version__
 from open311.domain.errors import NotFound, Open311Error
+from open311.domain.system_reasons import reason_of
 from open311.operations.backup_archive import (
     ArchiveWriter,
     BadArchive,
@@ -75,7 +76,7 @@ def backup(
         part.replace(target)
         _sync_folder(target.parent)
     except OSError as error:
-        raise Open311Error(f"{target} : écriture impossible ({error.strerror}).") from error
+        raise Open311Error(f"{target} : écriture impossible ({reason_of(error)}).") from error
     finally:
         part.unlink(missing_ok=True)
     return Backup(target, register, manifest)

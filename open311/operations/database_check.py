@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 
 from sqlalchemy import Table
-from sqlalchemy.exc import DatabaseError
 
 from open311.storage import migrate
 from open311.storage.database import Database, unsafe_durability
@@ -19,15 +17,11 @@ _SHOWN = 5
 
 
 def check_database(database: Database) -> Iterator[str]:
-    """Look for everything that must never be, and say each fault in a French sentence."""
-    try:
-        yield from _faults(database)
-    except (DatabaseError, sqlite3.DatabaseError) as error:
-        said = str(error.orig if isinstance(error, DatabaseError) else error)
-        yield f"La base est abîmée ou ne peut pas être lue : {said.strip()}."
+    """Look for everything that must never be, and say each fault in a French sentence.
 
-
-def _faults(database: Database) -> Iterator[str]:
+    What the engine itself raises over a file that is damaged, or not its own, is left to
+    the caller: nothing more can be looked for then.
+    """
     if database.dialect == "sqlite":
         yield from _sqlite_faults(database)
     current, head = migrate.current_revision(database), migrate.head_revision()

@@ -23,6 +23,7 @@ from open311.domain.delivery import (
     Destination,
     Idempotency,
     OutcomeUnknown,
+    Throughput,
     ToolError,
     mark_of,
 )
@@ -69,7 +70,10 @@ def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adap
     now = desk.clock()
     if not deliveries.has_due(database, destination.name, now, pace.lease_s):
         return False
-    delivery = database.write(lambda connection: _claim(connection, desk, destination.name, now))
+    throughput = adapter.capabilities.throughput.under(destination.throughput)
+    delivery = database.write(
+        lambda connection: _claim(connection, desk, destination.name, throughput, now)
+    )
     if delivery is None:
         return False
     if desk.is_stopping():
@@ -80,12 +84,14 @@ def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adap
 
 
 def _claim(
-    connection: Connection, desk: Desk, destination: str, now: datetime
+    connection: Connection, desk: Desk, destination: str, throughput: Throughput, now: datetime
 ) -> StoredDelivery | None:
     if desk.version not in (None, catalogue.version_within(connection)):
         return None
     lease_s = desk.pace.lease_s
-    return deliveries.claim(connection, destination, desk.worker, now=now, lease_s=lease_s)
+    return deliveries.claim(
+        connection, destination, desk.worker, now=now, lease_s=lease_s, throughput=throughput
+    )
 
 
 def dispatch(

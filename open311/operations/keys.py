@@ -92,7 +92,10 @@ def find_key(keys: Mapping[str, StoredKey], text: str) -> StoredKey:
     parts = text.split("_", 2)
     key = keys.get(parts[1] if len(parts) == 3 else text)
     if key is None:
-        raise NotFound(f"La clé « {parts[1] if len(parts) == 3 else text} » n'existe pas.")
+        raise NotFound(
+            f"La clé « {parts[1] if len(parts) == 3 else text} » n'existe pas : "
+            "« open311 key list » les montre toutes."
+        )
     return key
 
 

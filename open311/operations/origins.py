@@ -7,12 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from open311.domain.errors import InvalidRequest
-from open311.domain.hops import ORIGIN_HEADER, passed
+from open311.domain.hops import ORIGIN_HEADER, first_of, passed, place_of
 from open311.operations.follow_up import Step, take_step
 from open311.operations.installation import Side
 from open311.storage import origins
 from open311.storage.database import Database
-from open311.storage.scope import service_request_id_of
 
 
 def arrived_before(
@@ -21,30 +20,24 @@ def arrived_before(
     """The request that came from the same origin before, by whatever way; a note says so.
 
     Raises:
-        InvalidRequest: it comes from this very server, or is known in another
-            jurisdiction of it.
+        InvalidRequest: it has been here already: it goes round.
     """
-    if passed(origins.own_server_id(connection), hops):
+    here = place_of(origins.own_server_id(connection), side.jurisdiction.jurisdiction_id)
+    if passed(here, hops):
         raise InvalidRequest(
-            f"{ORIGIN_HEADER} : cette demande est déjà passée par ce serveur.", field=ORIGIN_HEADER
-        )
-    server_id, _, origin_id = hops[0].partition("/")
-    request_key = origins.find_origin(connection, server_id, origin_id)
-    if request_key is None:
-        return None
-    id_ = service_request_id_of(request_key)
-    if side.scope.request_key(id_) != request_key:
-        raise InvalidRequest(
-            f"{ORIGIN_HEADER} : cette demande est déjà arrivée dans une autre collectivité.",
+            f"{ORIGIN_HEADER} : cette demande est déjà passée par cette collectivité.",
             field=ORIGIN_HEADER,
         )
+    id_ = origins.find_origin(connection, side.scope, *first_of(hops))
+    if id_ is None:
+        return None
     note = f"Reçue une seconde fois, par {', '.join(hops)}."
     step = Step(internal_note=note, author="tool", tell_tools=False)
     take_step(connection, side, id_, step, public_url=public_url, now=now)
     return id_
 
 
-def server_id(database: Database) -> str:
-    """This server's id, which peers name in their setting `peer_id`."""
+def place(database: Database, side: Side) -> str:
+    """This jurisdiction among all servers', which peers name in their setting `peer_id`."""
     with database.connect() as connection:
-        return origins.own_server_id(connection)
+        return place_of(origins.own_server_id(connection), side.jurisdiction.jurisdiction_id)

@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 from sqlalchemy.engine import make_url
 
 from open311.domain.errors import Open311Error
+from open311.operations import copies
 from open311.operations.backup import extract
 from open311.operations.backup_archive import Manifest, read_archive
 from open311.operations.follow_up import erase_request
 from open311.operations.installation import Installation
 from open311.operations.rerender import rendered_public_url
 from open311.storage import (
-    delivery_records,
     migrate,
     requests,
     snapshot_postgresql,
@@ -108,7 +108,7 @@ class Restore:
         self._put_photos()
         database = Database(f"sqlite:///{work / snapshot_sqlite.FILE}")
         try:
-            erased, last = self._finish(database, register)
+            erased, last = self._finish(database, register, manifest.created_datetime)
             database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             database.close()
@@ -136,7 +136,7 @@ class Restore:
             self._put_photos()
             last = snapshot.last_service_request_id
             snapshot_postgresql.load(database, work, snapshot.revision, snapshot.tables, last)
-            erased, last = self._finish(database, register)
+            erased, last = self._finish(database, register, manifest.created_datetime)
             snapshot_postgresql.tidy(database, rewrite=erased > 0)
             return Restored(manifest, None, erased, last)
         finally:
@@ -165,12 +165,18 @@ class Restore:
     def _put_photo(self, name: str, content: bytes) -> None:
         self.media.put(content, suffix=name[64:])
 
-    def _finish(self, database: Database, register: Iterable[ErasedRequest]) -> tuple[int, int]:
-        """Bring the schema up to date, begin a new epoch, erase; (erased, last id)."""
+    def _finish(
+        self, database: Database, register: Iterable[ErasedRequest], made: str
+    ) -> tuple[int, int]:
+        """Bring the schema up to date, begin a new epoch, hold deliveries, erase.
+
+        Returns:
+            How many were erased, and the last id.
+        """
         migrate.upgrade(database)
         epoch = int((self.now - _FIRST_EPOCH).total_seconds())
         last = database.write(lambda c: begin_epoch(c, epoch, self.id_gap))
-        database.write(lambda c: delivery_records.all_may_have_arrived(c, self.now))
+        database.write(lambda c: copies.hold_restored(c, made, self.now))
         installation = Installation(
             database, self.media, public_url=rendered_public_url(database) or "", refresh_s=60
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,12 +15,13 @@ from open311.domain.delivery import Destination, TicketChange
 from open311.domain.errors import Forbidden, NotFound
 from open311.domain.request import StoredRequest
 from open311.domain.signed_link import SignedLink, check_link, destination_of_link
-from open311.domain.status import Stage, Visibility
+from open311.domain.status import Stage, Visibility, is_open
 from open311.operations.inbound import Taken, apply_change
 from open311.operations.installation import Installation, Side
 from open311.storage import inbox, requests, tickets
 from open311.storage.inbox import InboxEvent
 
+LINK_IS_OVER = "Cette demande est close : ce lien ne sert plus. Répondez au courriel s'il le faut."
 #: A hint needs no more; what it tells is read again in the tool.
 MAX_HOOK_BYTES = 262_144
 
@@ -44,6 +45,11 @@ class OpenedLink:
     def is_done(self) -> bool:
         """Whether the request stands there already."""
         return self.stored.request.stage is self.stage
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the request was closed otherwise: its links serve no more, unless reopened."""
+        return not self.is_done and not is_open(self.stored.request.stage)
 
 
 def find_destination(installation: Installation, name: str) -> tuple[Side, Destination] | None:
@@ -105,6 +111,9 @@ def follow_link(
     """Do what a link allows, once: the same click again changes nothing.
 
     The note is for the public; it explains a refusal.
+
+    Raises:
+        Forbidden: the request was closed since the link was sent.
     """
     link, request = opened.link, opened.stored.request
     # What was seen is part of it: the same link may serve again after a reopening.
@@ -116,8 +125,12 @@ def follow_link(
         status=link.action,
         note=note,
     )
-    return installation.database.write(
-        lambda connection: apply_change(
+
+    def follow(connection: Connection) -> Taken:
+        stored = _stored(connection, opened.side, link, lock=True)
+        if replace(opened, stored=stored).is_over:  # closed while the page was being read
+            raise Forbidden(LINK_IS_OVER)
+        return apply_change(
             connection,
             opened.side,
             opened.destination,
@@ -126,14 +139,18 @@ def follow_link(
             public_url=installation.public_url,
             now=now,
         )
-    )
+
+    return installation.database.write(follow)
 
 
-def _stored(connection: Connection, side: Side, link: SignedLink) -> StoredRequest:
+def _stored(
+    connection: Connection, side: Side, link: SignedLink, *, lock: bool = False
+) -> StoredRequest:
     ticket = tickets.find_by_ticket_id(connection, link.destination, link.ticket_id)
-    stored = (
-        requests.find_request(connection, side.scope, ticket.service_request_id) if ticket else None
-    )
+    stored = None
+    if ticket is not None:
+        id_ = ticket.service_request_id
+        stored = requests.find_request(connection, side.scope, id_, lock=lock)
     if stored is None or stored.request.visibility is Visibility.ERASED:
         raise NotFound("Cette demande n'existe plus.")
     return stored

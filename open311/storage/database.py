@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -165,6 +165,24 @@ class Database:
             busy = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
             if busy:
                 raise Unavailable("Le journal de SQLite est occupé ; redemandez dans un instant.")
+
+    def purge(self, tables: Iterable[str]) -> None:
+        """Write tables anew, so that nothing erased is left in the database's own files.
+
+        PostgreSQL keeps the bytes of deleted rows in its pages, plain VACUUM or not, and
+        values in its statistics. Each table is locked while it is copied. SQLite writes
+        zeros over what it deletes: there only the log is emptied.
+
+        Raises:
+            Unavailable: somebody read or wrote SQLite's log all the while.
+        """
+        self.empty_log()
+        if self.dialect == "sqlite":
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in tables:
+                connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
+            connection.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")
 
     def vacuum(self) -> None:
         """Refresh statistics and the visibility map of PostgreSQL after a bulk load."""

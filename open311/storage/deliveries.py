@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from open311.domain.delivery import DeliveryKind, DeliveryState
+from open311.domain.delivery import DeliveryKind, DeliveryState, Throughput
 from open311.storage import destinations, sql
 from open311.storage.database import Database
 from open311.storage.delivery_models import DeliveryRow
@@ -46,6 +46,8 @@ _FIRST = (
     "AND (e.state IN ('pending', 'leased') "
     "OR e.kind = 'create' AND e.state IN ('dead', 'unknown')))"
 )
+
+UNLIMITED = Throughput()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +126,21 @@ def has_due(database: Database, destination: str, now: datetime, lease_s: float)
 
 
 def claim(
-    connection: Connection, destination: str, worker: str, *, now: datetime, lease_s: float
+    connection: Connection,
+    destination: str,
+    worker: str,
+    *,
+    now: datetime,
+    lease_s: float,
+    throughput: Throughput = UNLIMITED,
 ) -> StoredDelivery | None:
     """Take the first delivery of a destination that may go now, for `lease_s` seconds.
 
     None too while the destination is paused or its circuit is open; once the circuit
-    may be tried, one claim among all workers' passes.
+    may be tried, one claim among all workers' passes. None when the tool has enough.
     """
     state = destinations.find_state(connection, destination)
-    if not state.may_go(now):
+    if not state.may_go(now) or _is_enough(connection, destination, throughput, now):
         return None
     lock = " FOR UPDATE OF d SKIP LOCKED" if connection.dialect.name != "sqlite" else ""
     found = sql.first(
@@ -157,6 +165,32 @@ def claim(
         parameters,
     )
     return delivery
+
+
+def _is_enough(
+    connection: Connection, destination: str, throughput: Throughput, now: datetime
+) -> bool:
+    """Whether the tool bears no more now; who asks next waits for the end of this claim."""
+    if throughput == UNLIMITED:
+        return False
+    destinations.lock_state(connection, destination)
+    moments = {
+        "d": destination,
+        "now": to_utc_text(now),
+        "since": to_utc_text(now - timedelta(minutes=1)),
+    }
+    found = sql.first(
+        connection,
+        "SELECT (SELECT count(*) FROM delivery WHERE destination = :d AND state = 'leased' "
+        "AND lease_until > :now), (SELECT count(*) FROM delivery_attempt a "
+        "JOIN delivery d ON d.delivery_key = a.delivery_key "
+        "WHERE a.started_datetime >= :since AND d.destination = :d)",
+        moments,
+    )
+    at_once, tried = found or (0, 0)
+    return (throughput.at_once is not None and at_once >= throughput.at_once) or (
+        throughput.per_minute is not None and at_once + tried >= throughput.per_minute
+    )
 
 
 def mark_sent(connection: Connection, delivery_key: int, worker: str, now: datetime) -> bool:

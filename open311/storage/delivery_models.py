@@ -146,12 +146,15 @@ class RequestOriginRow(Base):
     """Where a request came from, when another server passed it on: the loop guard."""
 
     __tablename__ = "request_origin"
-    __table_args__ = (UniqueConstraint("server_id", "origin_id"),)
+    __table_args__ = (UniqueConstraint("jurisdiction_key", "server_id", "origin_id"),)
     request_key: Mapped[int] = mapped_column(
         Key, ForeignKey(_REQUEST), primary_key=True, autoincrement=False
+    )
+    jurisdiction_key: Mapped[int] = mapped_column(
+        Integer, comment="where it arrived: once for each jurisdiction"
     )
     server_id: Mapped[str] = mapped_column(String(120), comment="the first server of the chain")
     origin_id: Mapped[str] = mapped_column(String(120), comment="its service_request_id")
     hops: Mapped[list[str]] = mapped_column(
-        JSON, comment="server_id/service_request_id of each server passed, oldest first"
+        JSON, comment="server_id/jurisdiction_id/service_request_id of each, oldest first"
     )

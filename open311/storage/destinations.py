@@ -49,6 +49,14 @@ def find_state(connection: Connection, destination: str) -> DestinationState:
     return DestinationState(destination) if found is None else _state_of(found)
 
 
+def lock_state(connection: Connection, destination: str) -> None:
+    """Be alone with a destination until the end of the transaction (SQLite: one always is)."""
+    _ensure(connection, destination)
+    if connection.dialect.name != "sqlite":
+        statement = "SELECT 1 FROM destination_state WHERE destination = :d FOR UPDATE"
+        sql.first(connection, statement, {"d": destination})
+
+
 def all_states(database: Database) -> dict[str, DestinationState]:
     """Every destination that has a state, by name."""
     states = (_state_of(found) for found in database.rows(_SELECT))

@@ -7,22 +7,25 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from open311.domain.hops import first_of
 from open311.storage import sql
 from open311.storage.delivery_models import RequestOriginRow
 from open311.storage.requests import decoded
+from open311.storage.scope import Scope, jurisdiction_key_of, service_request_id_of
 
 _TABLE = RequestOriginRow.__tablename__
 
 
 def put_origin(connection: Connection, request_key: int, hops: Sequence[str]) -> None:
-    """Remember the servers that a request passed.
+    """Remember the places that a request passed.
 
     Args:
-        hops: `server_id/service_request_id` of each, oldest first; at least one.
+        hops: oldest first (domain.hops); at least one.
     """
-    server_id, _, origin_id = hops[0].partition("/")
+    server_id, origin_id = first_of(hops)
     row = {
         "request_key": request_key,
+        "jurisdiction_key": jurisdiction_key_of(request_key),
         "server_id": server_id,
         "origin_id": origin_id,
         "hops": json.dumps(list(hops)),
@@ -30,19 +33,31 @@ def put_origin(connection: Connection, request_key: int, hops: Sequence[str]) ->
     sql.execute(connection, sql.insert(_TABLE), row)
 
 
-def find_origin(connection: Connection, server_id: str, origin_id: str) -> int | None:
-    """The request_key of what already came from there, or None."""
+def find_origin(connection: Connection, scope: Scope, server_id: str, origin_id: str) -> int | None:
+    """The id of what already came from there to this jurisdiction, or None.
+
+    On PostgreSQL, who looks second waits until the first has committed what he adds;
+    on SQLite one transaction writes at a time.
+    """
+    parameters = {
+        "jurisdiction_key": scope.jurisdiction_key,
+        "server_id": server_id,
+        "origin_id": origin_id,
+    }
+    if connection.dialect.name == "postgresql":
+        named = {"name": f"open311 origin {scope.jurisdiction_key} {server_id}/{origin_id}"}
+        sql.first(connection, "SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))", named)
     found = sql.first(
         connection,
-        f"SELECT request_key FROM {_TABLE} "  # noqa: S608 - our own name
-        "WHERE server_id = :server_id AND origin_id = :origin_id",
-        {"server_id": server_id, "origin_id": origin_id},
+        f"SELECT request_key FROM {_TABLE} WHERE jurisdiction_key = :jurisdiction_key "  # noqa: S608
+        "AND server_id = :server_id AND origin_id = :origin_id",
+        parameters,
     )
-    return None if found is None else int(found[0])
+    return None if found is None else service_request_id_of(found[0])
 
 
 def hops_of(connection: Connection, request_key: int) -> tuple[str, ...]:
-    """The servers that a request passed before ours, oldest first."""
+    """The places that a request passed before ours, oldest first."""
     found = sql.first(
         connection,
         f"SELECT hops FROM {_TABLE} WHERE request_key = :key",  # noqa: S608 - our own name

@@ -31,6 +31,11 @@ class Scope:
         return self.environment == "test"
 
 
+def jurisdiction_key_of(request_key: int) -> int:
+    """The jurisdiction (in its environment) inside a storage key."""
+    return request_key >> ID_BITS
+
+
 def service_request_id_of(request_key: int) -> int:
     """The public id inside a storage key."""
     return request_key & ((1 << ID_BITS) - 1)

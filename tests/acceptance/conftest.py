@@ -41,8 +41,8 @@ class City:
         return socket.create_connection((parts.hostname, parts.port), timeout=30)
 
 
-def open_city(folder: Path, database_url: str, **settings: str) -> City:
-    """Set up Gentilly as `docs/deploy.md` says, and start its server.
+def open_city(folder: Path, database_url: str, *, destinations: str = "", **settings: str) -> City:
+    """Set up Gentilly as `docs/deploy.md` says, with these destinations, and start its server.
 
     The delay of a token is a second instead of five: nobody learns more by waiting.
     """
@@ -51,7 +51,7 @@ def open_city(folder: Path, database_url: str, **settings: str) -> City:
     text = text.replace("token_delay_s = 5", "token_delay_s = 1")
     text = text.replace("../boundaries", str(FIXTURES / "boundaries"))
     jurisdiction_file = folder / "gentilly.fr.toml"
-    jurisdiction_file.write_text(text)
+    jurisdiction_file.write_text(text + destinations)
     server = ServerProcess(folder, database_url, settings)
     key = server.prepare(jurisdiction_file, JURISDICTION_ID)
     server.start()

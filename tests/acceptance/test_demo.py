@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +51,22 @@ def test_clients_use_the_demonstration_until_ctrl_c_in_its_terminal(tmp_path: Pa
         said = demo.log.read_text()
         assert "Traceback" not in said
         assert "KeyboardInterrupt" not in said
+
+
+def test_the_demonstration_gets_the_scores_that_the_readme_shows(tmp_path: Path) -> None:
+    """The README's own command, on the demonstration's test endpoint."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    command, shown = re.findall(r"```(?:sh)?\n(open311-conformance .*?|core .*?)```", readme, re.DOTALL)
+    with Running("demo", "--port", "0", "--reports", "200", folder=tmp_path) as demo:
+        base = demo.await_line("BASE").removesuffix("/v2")
+        line = command.replace("\\\n", " ").replace("http://127.0.0.1:8311/open311", base)
+        line = line.replace("$TEST_KEY", demo.await_line("TEST_KEY"))
+        done = subprocess.run(
+            [sys.executable, "-m", "open311_conformance", "--quiet", *shlex.split(line)[1:]],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shown in done.stdout

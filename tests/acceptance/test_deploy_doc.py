@@ -33,6 +33,7 @@ DOCUMENT = ROOT / "docs" / "deploy.md"
 BY_HAND = {
     "# Install the program for a user of its own",
     "# The service",
+    "# A worker of its own",
     "# nginx",
 }
 #: Says nothing about the engine, or is SQLite's alone.
@@ -211,10 +212,15 @@ def test_every_block_is_either_tried_here_or_known_to_be_tried_by_hand() -> None
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="SKIPPED: no systemd-analyze")
-def test_systemd_finds_nothing_to_say_against_the_unit(tmp_path: Path) -> None:
-    shipped = (ROOT / "docs" / "deploy" / "open311.service").read_text()
-    assert "ExecStart=/opt/open311/bin/open311 serve\n" in shipped
-    unit = tmp_path / "open311.service"
+@pytest.mark.parametrize(
+    ("name", "verb"), [("open311.service", "serve"), ("open311-worker.service", "worker")]
+)
+def test_systemd_finds_nothing_to_say_against_the_units(
+    tmp_path: Path, name: str, verb: str
+) -> None:
+    shipped = (ROOT / "docs" / "deploy" / name).read_text()
+    assert f"ExecStart=/opt/open311/bin/open311 {verb}\n" in shipped
+    unit = tmp_path / name
     unit.write_text(shipped.replace("/opt/open311/bin/open311", "/bin/true"))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit],

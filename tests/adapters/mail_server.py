@@ -18,10 +18,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 from tests.adapters.certificates import make_certificate
+from tests.adapters.mute_server import HTML
 
 USER, PASSWORD = "voirie", "un-mot-de-passe"
-#: What stands before some servers answers anything with a page.
-HTML = "<html><body>Maintenance</body></html>"
 
 
 @dataclass

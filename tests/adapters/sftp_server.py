@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,25 @@ class SftpServer:
     fingerprint: str
     client_key: str
     root: Path
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens at the next operation of this name on a path that ends so.
+
+    Attributes:
+        operation: `open`, `write` or `posix_rename`.
+        error: what the server answers; None cuts the connection.
+        is_done: the operation is done before.
+        delay_s: seconds before the answer.
+    """
+
+    operation: str
+    ending: str = ""
+    error: asyncssh.SFTPError | None = None
+    is_done: bool = False
+    delay_s: float = 0
 
 
 class _Accounts(asyncssh.SSHServer):
@@ -53,6 +72,48 @@ def _as_ssh_keygen_writes(key: asyncssh.SSHKey) -> str:
     return load_pem_private_key(pem, None).private_bytes(*formats).decode()
 
 
+class _Failing(asyncssh.SFTPServer):
+    """asyncssh's server, which fails where it is told to."""
+
+    faults: list[Fault]
+
+    async def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        return await self._played(
+            "open", path, lambda: super(_Failing, self).open(path, pflags, attrs)
+        )
+
+    async def write(self, file_obj: Any, offset: int, data: bytes) -> Any:
+        return await self._played(
+            "write", b"", lambda: super(_Failing, self).write(file_obj, offset, data)
+        )
+
+    async def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
+        return await self._played(
+            "posix_rename", newpath, lambda: super(_Failing, self).posix_rename(oldpath, newpath)
+        )
+
+    async def _played(self, operation: str, path: bytes, do: Any) -> Any:
+        fault = next(
+            (
+                f
+                for f in self.faults
+                if f.operation == operation and path.decode().endswith(f.ending)
+            ),
+            None,
+        )
+        if fault is None:
+            return do()
+        self.faults.remove(fault)
+        done = do() if fault.is_done else None
+        if fault.delay_s:
+            await asyncio.sleep(fault.delay_s)
+            return done
+        if fault.error is not None:
+            raise fault.error
+        self.channel.get_connection().abort()
+        raise asyncssh.SFTPConnectionLost("cut")
+
+
 @contextmanager
 def sftp_server(root: Path, *, client_key_type: str = "ssh-ed25519") -> Iterator[SftpServer]:
     """Serve a folder as `/` on a free port of this machine."""
@@ -65,9 +126,12 @@ def sftp_server(root: Path, *, client_key_type: str = "ssh-ed25519") -> Iterator
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
 
-    class Rooted(asyncssh.SFTPServer):
+    faults: list[Fault] = []
+
+    class Rooted(_Failing):
         def __init__(self, channel: Any) -> None:
             super().__init__(channel, chroot=str(root).encode())
+            self.faults = faults
 
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
@@ -95,6 +159,7 @@ def sftp_server(root: Path, *, client_key_type: str = "ssh-ed25519") -> Iterator
             fingerprint=key.get_fingerprint(),
             client_key=_as_ssh_keygen_writes(client),
             root=root,
+            faults=faults,
         )
     finally:
         asyncio.run_coroutine_threadsafe(stop(server), loop).result(20)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import mailbox
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
@@ -27,7 +24,8 @@ from open311.domain.delivery import (
     ToolUnreachable,
 )
 from open311.domain.status import Stage
-from tests.adapters.mail_server import HTML, PASSWORD, USER, MailServer, mail_server
+from tests.adapters.mail_server import PASSWORD, USER, MailServer, mail_server
+from tests.adapters.mute_server import HTML, saying
 from tests.adapters.tickets import LOOPBACK
 from tests.adapters.worker_proof import WorkerProof
 
@@ -120,29 +118,6 @@ def tool(server: MailServer, tmp_path: Path) -> Iterator[Tool]:
     )
     server.answers.clear()
     server.rcpt_answers.clear()
-
-
-@contextmanager
-def saying(greeting: bytes | None) -> Iterator[int]:
-    """A server that greets with these bytes and hangs up, or (None) never says anything."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        done = threading.Event()
-
-        def serve() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                if greeting is None:
-                    done.wait(20)
-                else:
-                    connection.sendall(greeting)
-                    connection.shutdown(socket.SHUT_WR)
-                    done.wait(20)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listening.getsockname()[1]
-        done.set()
-        thread.join(10)
 
 
 class TestMail(AdapterContract, WorkerProof):

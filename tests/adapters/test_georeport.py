@@ -77,16 +77,15 @@ class Peer:
     def tickets(self, key: str) -> list[Seen]:
         server_id, _, origin_id = key.rpartition("-")
         with self.database.connect() as connection:
-            request_key = origins.find_origin(connection, server_id, origin_id)
-            if request_key is None:
+            id_ = origins.find_origin(connection, self.side.scope, server_id, origin_id)
+            if id_ is None:
                 return []
-            id_ = request_key & ((1 << 40) - 1)
             stored = requests.find_request(connection, self.side.scope, id_)
             assert stored is not None
         history = self.database.rows(
             "SELECT description FROM request_update WHERE request_key = :key "
             "AND description IS NOT NULL",
-            {"key": request_key},
+            {"key": self.side.scope.request_key(id_)},
         )
         text = f"{stored.request.title} {stored.request.description}"
         notes = tuple(row[0] for row in history)
@@ -160,8 +159,10 @@ def test_the_probe_tells_the_peers_id(
 @pytest.mark.parametrize(
     ("settings", "origin", "told"),
     [
-        ({"peer_id": "s9"}, ("s1/1", "s9/4"), "n'y retourne pas"),
-        ({}, ("s1/1", "s2/2", "s3/3"), "3 serveurs"),
+        ({"peer_id": "s9"}, ("s1/x.fr/1", "s9/y.fr/4"), "n'y retourne pas"),
+        ({"peer_id": "s9/y.fr"}, ("s1/x.fr/1", "s9/y.fr/4"), "n'y retourne pas"),
+        ({"peer_id": "s9/y.fr"}, ("s9/4",), "n'y retourne pas"),
+        ({}, ("s1/1", "s2/2", "s3/3"), "3 collectivités"),
     ],
 )
 def test_what_goes_round_or_too_far_is_refused_before_it_is_sent(

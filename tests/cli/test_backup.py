@@ -323,6 +323,19 @@ def test_a_register_of_another_installation_erases_nobody(
     assert "0 demande(s) effacée(s) de nouveau" in result.output
 
 
+def test_a_restored_database_holds_its_deliveries_until_a_person_takes_over(
+    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path]
+) -> None:
+    world.posted_id()
+    result = restored(backed_up(), empty_place)
+    assert "open311 delivery take-over" in result.output
+    for command in ("delivery", "destination"):
+        assert "Rien ne part de cette base" in call(*empty_place, command, "list").output
+    assert "livre." in call(*empty_place, "delivery", "take-over").output
+    assert "livrait déjà" in call(*empty_place, "delivery", "take-over").output
+    assert call(*empty_place, "delivery", "list").output == ""
+
+
 def test_a_place_with_data_is_refused_unless_forced_and_its_erasures_are_kept(
     world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path], engine: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,3 +87,12 @@ def test_a_damaged_file_is_told(migrated_sqlite: Path, tmp_path: Path) -> None:
     result = Shell(f"sqlite:///{path}", tmp_path)("db", "check")
     assert result.exit_code == 1
     assert "abîmé" in result.output or "ne répond pas" in result.output
+
+
+def test_a_purge_says_that_it_is_done_and_leaves_a_whole_database(shell: Shell, post: Post) -> None:
+    id_ = post(description="effacez-moi")
+    told = shell("request", "erase", id_, "--yes").stderr
+    assert ("open311 db purge" in told) == shell.database_url.startswith("postgresql")
+    assert "n'est plus dans les fichiers" in shell.done("db", "purge")
+    assert shell.done("db", "check") == "La base est entière.\n"
+    assert json.loads(shell.done("request", "show", id_, "--json"))["visibility"] == "erased"

@@ -25,49 +25,27 @@ from tests.delivery.delivery_site import FAST, GENTILLY, REPOSITORY
 
 _GUARD_S = 60.0
 _SERVE = [sys.executable, "-c", "from open311.cli import main; main()", "serve", "--with-worker"]
+_OWN = (
+    "jurisdiction_key = (SELECT jurisdiction_key FROM jurisdiction "
+    "WHERE jurisdiction_id = :id AND environment = 'production')"
+)
 
 
-class Peer:
-    """One server: its database here, its processes apart.
+class Server:
+    """One server: its database here, its processes apart."""
 
-    Attributes:
-        key: lets others, and the test, create and comment.
-        base_url: Gentilly's own endpoint.
-    """
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
         folder.mkdir()
         self.folder = folder
         self.port = _free_port()
-        self.base_url = f"http://127.0.0.1:{self.port}/open311/gentilly.fr/v2"
-        self.database = Database(f"sqlite:///{folder / 'open311.sqlite3'}")
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database = Database(database_url or f"sqlite:///{folder / 'open311.sqlite3'}")
         migrate.upgrade(self.database)
-        self.key = ""
         self.secrets: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._document = read_jurisdiction_file(GENTILLY)
+        self.key = self.database.write(_new_key)
         with self.database.connect() as connection:
             self.server_id = origins.own_server_id(connection)
-
-    def configure(self, peers: Sequence[Peer]) -> None:
-        """Declare the servers that this one passes its requests on to."""
-        destinations = [self._destination(peer) for peer in peers]
-        document = self._document | {"destinations": destinations}
-
-        def keep(connection: Any) -> None:
-            now = datetime.now(UTC)
-            catalogue.put_jurisdiction(connection, "gentilly.fr", document, now)
-            if not self.key:
-                self.key = create_key(
-                    connection,
-                    label="peer",
-                    jurisdictions=["*"],
-                    rights=["create", "update", "staff"],
-                    environment="production",
-                    now=now,
-                )
-
-        self.database.write(keep)
 
     def start(self) -> None:
         """Serve, with a worker beside."""
@@ -77,9 +55,9 @@ class Peer:
             **FAST,
             **self.secrets,
             "PYTHONPATH": str(REPOSITORY),
-            "OPEN311_DATABASE_URL": str(self.database.engine.url),
+            "OPEN311_DATABASE_URL": self.database.engine.url.render_as_string(False),
             "OPEN311_MEDIA_URL": str(self.folder / "media"),
-            "OPEN311_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "OPEN311_PUBLIC_URL": self.url,
         }
         with (self.folder / "serve.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -91,9 +69,15 @@ class Peer:
                 start_new_session=True,
             )
 
-    def wait(self) -> None:
-        """Come back when it answers."""
-        until(lambda: self._answers() or None)
+    def answers(self, url: str) -> bool:
+        """Whether it serves; a server that ended is a failure."""
+        try:
+            return requests.get(url, timeout=5).status_code == 200
+        except requests.ConnectionError:
+            assert self._process is not None
+            told = (self.folder / "serve.log").read_text(errors="replace")
+            assert self._process.poll() is None, told[-2000:]
+            return False
 
     def terminate(self) -> None:
         """Ask the server and its worker to end."""
@@ -109,6 +93,34 @@ class Peer:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait(20)
         self.database.close()
+
+
+class Peer:
+    """One jurisdiction of a server, which passes its requests on.
+
+    Attributes:
+        place: what others know it by.
+        base_url: its own endpoint.
+    """
+
+    def __init__(self, server: Server, jurisdiction_id: str) -> None:
+        self.server = server
+        self.jurisdiction_id = jurisdiction_id
+        self.database, self.key = server.database, server.key
+        self.place = f"{server.server_id}/{jurisdiction_id}"
+        self.base_url = f"{server.url}/open311/{jurisdiction_id}/v2"
+
+    def configure(self, peers: Sequence[Peer]) -> None:
+        """Declare where this one passes its requests on to."""
+        document = read_jurisdiction_file(GENTILLY) | {
+            "jurisdiction_id": self.jurisdiction_id,
+            "destinations": [self._destination(peer) for peer in peers],
+        }
+        self.database.write(
+            lambda connection: catalogue.put_jurisdiction(
+                connection, self.jurisdiction_id, document, datetime.now(UTC)
+            )
+        )
 
     def post(self, **values: str) -> str:
         """A report of a citizen; its number."""
@@ -140,24 +152,28 @@ class Peer:
 
     def deliveries(self) -> list[tuple[str, str]]:
         """Kind and state of every delivery."""
-        found = self.database.rows("SELECT kind, state FROM delivery ORDER BY delivery_key")
+        found = self.database.rows(
+            f"SELECT kind, state FROM delivery WHERE {_OWN} ORDER BY delivery_key",
+            {"id": self.jurisdiction_id},
+        )
         return [(row[0], row[1]) for row in found]
 
     def notes(self) -> list[str]:
         """The public texts of every history."""
         found = self.database.rows(
-            "SELECT description FROM request_update WHERE description IS NOT NULL"
+            f"SELECT description FROM request_update WHERE description IS NOT NULL AND {_OWN}",
+            {"id": self.jurisdiction_id},
         )
         return [row[0] for row in found]
 
     def _destination(self, peer: Peer) -> dict[str, Any]:
         name = f"PEER_{secrets.token_hex(4)}".upper()
-        self.secrets[name] = peer.key
+        self.server.secrets[name] = peer.key
         return {
-            "name": f"vers-{peer.server_id}",
+            "name": f"{self.jurisdiction_id}-vers-{peer.place}".replace(".", "-").replace("/", "-"),
             "profile": "georeport",
             "services": [],
-            "settings": {"base_url": peer.base_url, "peer_id": peer.server_id},
+            "settings": {"base_url": peer.base_url, "peer_id": peer.place},
             "secrets": {"api_key": f"env:{name}"},
             "allowed_networks": ["127.0.0.0/8"],
             "epsg": None,
@@ -165,35 +181,37 @@ class Peer:
             "poll_s": 1,
         }
 
-    def _answers(self) -> bool:
-        try:
-            return requests.get(f"{self.base_url}/services.json", timeout=5).status_code == 200
-        except requests.ConnectionError:
-            assert self._process is not None
-            told = (self.folder / "serve.log").read_text(errors="replace")
-            assert self._process.poll() is None, told[-2000:]
-            return False
-
 
 @contextmanager
-def connected(folder: Path, ways: Mapping[str, str]) -> Iterator[dict[str, Peer]]:
-    """Servers by name, each with the servers (one letter each) that it passes on to."""
-    peers = {name: Peer(folder / name) for name in ways}
+def connected(
+    folder: Path,
+    ways: Mapping[str, str],
+    *,
+    one_server: bool = False,
+    new_url: Callable[[], str | None] = lambda: None,
+) -> Iterator[dict[str, Peer]]:
+    """Peers by name, each with those (one letter each) that it passes on to.
+
+    Args:
+        one_server: they are jurisdictions of one server; else each has a server.
+        new_url: gives the URL of an empty database; None for SQLite.
+    """
+    homes = {name: "server" if one_server else name for name in ways}
+    servers = {home: Server(folder / home, new_url()) for home in sorted(set(homes.values()))}
+    peers = {name: Peer(servers[homes[name]], f"{name}.example.fr") for name in ways}
     try:
-        for peer in peers.values():
-            peer.configure([])  # every key must be there before others name it
         for name, others in ways.items():
             peers[name].configure([peers[other] for other in others])
+        for server in servers.values():
+            server.start()
         for peer in peers.values():
-            peer.start()
-        for peer in peers.values():
-            peer.wait()
+            until(lambda peer=peer: peer.server.answers(f"{peer.base_url}/services.json") or None)
         yield peers
     finally:
-        for peer in peers.values():
-            peer.terminate()
-        for peer in peers.values():
-            peer.stop()
+        for server in servers.values():
+            server.terminate()
+        for server in servers.values():
+            server.stop()
 
 
 def until(look: Callable[[], Any]) -> Any:
@@ -203,6 +221,18 @@ def until(look: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.1)
     return found
+
+
+def _new_key(connection: Any) -> str:
+    """Lets others, and the test, create, comment and move."""
+    return create_key(
+        connection,
+        label="peer",
+        jurisdictions=["*"],
+        rights=["create", "update", "staff"],
+        environment="production",
+        now=datetime.now(UTC),
+    )
 
 
 def _free_port() -> int:

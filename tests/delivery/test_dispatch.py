@@ -360,6 +360,7 @@ def claim(delivering: Delivering, worker: str) -> deliveries.StoredDelivery | No
             worker,
             now=delivering.clock(),
             lease_s=delivering.desk.pace.lease_s,
+            throughput=delivering.destination.throughput,
         )
 
 
@@ -375,3 +376,46 @@ def ticket_of(delivering: Delivering) -> Ticket:
         delivery,
         delivering.tool.capabilities,
     ).ticket
+
+
+LIMITS = [
+    # limit, what two workers may have under way at once, what goes in the first minute
+    ({"max_at_once": 1}, 1, 4),
+    ({"max_at_once": 2}, 2, 4),
+    ({"max_per_minute": 3}, 2, 3),
+    ({}, 2, 4),
+]
+
+
+@pytest.mark.parametrize(("limits", "at_once", "in_a_minute"), LIMITS)
+def test_a_destination_gets_no_more_than_it_bears_from_all_workers_together(
+    make_delivering: Make, limits: dict[str, int], at_once: int, in_a_minute: int
+) -> None:
+    delivering = make_delivering(**limits)
+    for _ in range(4):
+        delivering.world.posted_id()
+    delivering.route()
+    held = [claim(delivering, f"worker-{number}") for number in range(2)]
+    assert sum(each is not None for each in held) == at_once
+    with delivering.database.begin() as connection:
+        for number, each in enumerate(held):
+            if each is not None:
+                deliveries.release(connection, each, f"worker-{number}")
+    delivering.run()
+    assert delivering.states().count("create done") == in_a_minute
+    delivering.clock.advance(seconds=61)
+    delivering.run()
+    assert delivering.states() == ["create done"] * 4
+
+
+def test_a_limit_delays_no_other_destination(make_delivering: Make) -> None:
+    from tests.delivery.conftest import destination_document
+
+    delivering = make_delivering(max_per_minute=1, more=(destination_document(name="other"),))
+    for _ in range(3):
+        delivering.world.posted_id()
+    delivering.run()
+    delivering.name = "other"
+    delivering.run()
+    done = [each.destination for each in delivering.deliveries() if each.state == "done"]
+    assert sorted(done) == ["gentilly-gmao", "other", "other", "other"]

@@ -1,14 +1,16 @@
-"""Servers of ours that pass requests on: no loop, one ticket, statuses and notes follow."""
+"""Servers and jurisdictions that pass requests on: no loop, one ticket, statuses follow."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.delivery.peers import Peer, connected, until
+from tests.postgres import PrivateCluster
 
 pytestmark = pytest.mark.acceptance
 
@@ -37,17 +39,36 @@ def quiet(peers: list[Peer]) -> list[list[tuple[str, str]]]:
     return [peer.deliveries() for peer in peers]
 
 
-def test_two_servers_that_pass_on_to_each_other(tmp_path: Path) -> None:
-    with connected(tmp_path, {"a": "b", "b": "a"}) as peers:
+EVERY_WAY = pytest.mark.parametrize(
+    "one_server", [False, True], ids=["servers of their own", "jurisdictions of one server"]
+)
+
+
+@pytest.fixture
+def new_url(engine: str, request: pytest.FixtureRequest) -> Callable[[], str | None]:
+    """The URL of an empty database of the engine; None stands for a SQLite file."""
+    if engine == "sqlite":
+        return lambda: None
+    cluster: PrivateCluster = request.getfixturevalue("postgres")
+    return cluster.create_database
+
+
+@EVERY_WAY
+def test_two_that_pass_on_to_each_other(
+    tmp_path: Path, new_url: Callable[[], str | None], one_server: bool
+) -> None:
+    ways = {"a": "b", "b": "a"}
+    with connected(tmp_path, ways, one_server=one_server, new_url=new_url) as peers:
         a, b = peers["a"], peers["b"]
         id_a = a.post(title="Gravats", email="citoyen@example.org")
         there = one(b)
         assert there["description"] == "Gravats"
         assert quiet([a, b]) == [[("create", "done")], []]
         assert [len(peer.shown()) for peer in (a, b)] == [1, 1]
-        found = b.database.first("SELECT count(*) FROM reporter WHERE email IS NOT NULL")
-        assert found is not None
-        assert found[0] == 0
+        found = b.database.rows(
+            "SELECT request_key & 1099511627775 FROM reporter WHERE email IS NOT NULL"
+        )
+        assert there["service_request_id"] not in [str(row[0]) for row in found]
 
         b.move(there["service_request_id"], "ACTION_SCHEDULED", "Passage mardi.", 1)
         until(lambda: "Passage mardi." in a.notes() or None)
@@ -62,12 +83,16 @@ def test_two_servers_that_pass_on_to_each_other(tmp_path: Path) -> None:
         assert quiet([a, b])[1] == []
         for peer in (a, b):
             for note in ("Passage mardi.", "Enlevé.", "Merci beaucoup"):
-                assert peer.notes().count(note) == 1, (peer.server_id, peer.notes())
+                assert peer.notes().count(note) == 1, (peer.place, peer.notes())
             assert len(peer.shown()) == 1
 
 
-def test_a_ring_of_three_makes_one_request_of_each(tmp_path: Path) -> None:
-    with connected(tmp_path, {"a": "b", "b": "c", "c": "a"}) as peers:
+@EVERY_WAY
+def test_a_ring_of_three_makes_one_request_of_each(
+    tmp_path: Path, new_url: Callable[[], str | None], one_server: bool
+) -> None:
+    ways = {"a": "b", "b": "c", "c": "a"}
+    with connected(tmp_path, ways, one_server=one_server, new_url=new_url) as peers:
         a, b, c = (peers[name] for name in "abc")
         a.post()
         until(lambda: c.shown() or None)

@@ -11,8 +11,9 @@ import pytest
 
 from open311.domain.delivery import TicketReceipt
 from open311.domain.signed_link import SignedLink, sign_link
+from open311.operations.follow_up import erase_request
 from open311.storage import tickets
-from tests.conftest import World
+from tests.conftest import PUBLIC_URL, World
 
 KEY = "k" * 40
 
@@ -120,11 +121,38 @@ def test_a_second_click_changes_nothing(served: World, id_: str) -> None:
     assert shown(served, id_) == before
 
 
-def test_links_serve_one_after_the_other(served: World, id_: str) -> None:
-    for action, status in (("accept", "open"), ("close", "closed"), ("accept", "open"),
-                           ("close", "closed")):  # fmt: skip
-        act(served, token(served, id_, action))
+def test_links_serve_one_after_the_other_until_the_request_is_closed(
+    served: World, id_: str
+) -> None:
+    for action, status in (("accept", "open"), ("plan", "open"), ("close", "closed")):
+        assert act(served, token(served, id_, action)).status_code == 200
         assert shown(served, id_)["status"] == status
+    before = shown(served, id_)
+    for action in ("accept", "plan", "refuse"):
+        link = token(served, id_, action)
+        page = served.client.get("/agent", query_string={"t": link}).get_data(as_text=True)
+        assert "ce lien ne sert plus" in page
+        assert "<form" not in page
+        assert act(served, link, note="Trop tard.").status_code == 403
+    assert shown(served, id_) == before
+
+
+def test_a_link_of_an_erased_request_opens_nothing(served: World, id_: str) -> None:
+    side, now = served.side(), served.clock.now
+    erase_request(served.database, served.media, side, int(id_), public_url=PUBLIC_URL, now=now)
+    for send in (served.client.get, served.client.post):
+        page = send("/agent", query_string={"t": token(served, id_, "close")})
+        assert page.status_code == 404
+        assert "Nid-de-poule" not in page.get_data(as_text=True)
+
+
+def test_heads_and_prefetches_of_mail_filters_change_nothing(served: World, id_: str) -> None:
+    before = shown(served, id_)
+    close = {"t": token(served, id_, "close")}
+    assert served.client.head("/agent", query_string=close).status_code == 200
+    for _ in range(3):
+        served.client.get("/agent", query_string=close, headers={"Sec-Purpose": "prefetch"})
+    assert shown(served, id_) == before
 
 
 def test_a_refusal_without_a_reason_is_not_taken(served: World, id_: str) -> None:

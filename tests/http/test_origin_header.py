@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from open311.storage import origins
+from open311.storage import migrate, origins
 from tests.conftest import World
 
 HEADER = "Open311-Origin"
@@ -51,29 +54,88 @@ def test_its_own_idempotency_key_still_replays(world: World) -> None:
     assert world.count("request_update") == 1
 
 
-def test_a_request_that_was_here_is_not_taken_back(world: World) -> None:
-    status, text = passed_on(world, f"{own_id(world)}/1, s2/9")
-    assert status == 400
-    assert "déjà passée par ce serveur" in text
-    assert world.count("service_request") == 0
-
-
-def test_a_request_is_known_in_one_jurisdiction_only(world: World) -> None:
-    id_of(world, "s1/7")
+def nogent_gives(world: World, hops: str) -> tuple[int, str]:
+    """What the other jurisdiction of the same server answers to a request of that way."""
     response = world.post(
         base="/open311/nogent-sur-marne.fr/v2",
         service_code="102",
-        headers={HEADER: "s1/7"},
+        headers={HEADER: hops},
         lat="48.8370",
         long="2.4830",
     )
-    assert response.status_code == 400
-    assert "autre collectivité" in response.get_data(as_text=True)
+    return response.status_code, response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("hop", ["gentilly.fr/1", "1"])
+def test_a_request_that_was_here_is_not_taken_back(world: World, hop: str) -> None:
+    """A hop that names no jurisdiction may have been here."""
+    status, text = passed_on(world, f"{own_id(world)}/{hop}, s2/x.fr/9")
+    assert status == 400
+    assert "déjà passée par cette collectivité" in text
+    assert world.count("service_request") == 0
+
+
+def test_two_jurisdictions_of_a_server_pass_on_to_each_other(world: World) -> None:
+    own = own_id(world)
+    assert nogent_gives(world, f"{own}/gentilly.fr/1")[0] == 200
+    status, text = nogent_gives(world, f"{own}/gentilly.fr/1, {own}/nogent-sur-marne.fr/2")
+    assert status == 400
+    assert "déjà passée" in text
+
+
+def test_a_request_is_one_in_each_jurisdiction(world: World) -> None:
+    here = id_of(world, "s1/x.fr/7")
+    answers = [nogent_gives(world, hops) for hops in ("s1/x.fr/7", "s1/x.fr/7, s2/y.fr/8")]
+    assert [status for status, _ in answers] == [200, 200]
+    assert answers[0] == answers[1]
+    assert here not in answers[0][1]
+    assert world.count("service_request") == 2
+
+
+def test_arrivals_of_before_keep_their_jurisdiction_through_the_migration(world: World) -> None:
+    first = id_of(world, "s1/7")
+    migrate.downgrade(world.database, "0002")
+    migrate.upgrade(world.database)
+    assert id_of(world, "s1/x.fr/7") == first
+    assert nogent_gives(world, "s1/x.fr/7")[0] == 200
+
+
+def test_the_same_request_from_two_senders_at_once_is_one_and_both_learn_its_id(
+    world: World,
+) -> None:
+    """However they meet: each round begins at once, on as many connections as senders."""
+    senders, rounds = 4, 8
+    gate = threading.Barrier(senders)
+
+    def sends(sender: int) -> list[str]:
+        ids = []
+        for number in range(rounds):
+            gate.wait(60)
+            ids.append(id_of(world, f"s1/x.fr/{number}, s{sender}/y.fr/9"))
+        world.database.end_thread()
+        return ids
+
+    with ThreadPoolExecutor(senders) as pool:
+        found = list(pool.map(sends, range(2, 2 + senders)))
+    assert all(ids == found[0] for ids in found)
+    assert len(set(found[0])) == rounds
+    assert world.count("service_request") == rounds
 
 
 @pytest.mark.parametrize(
     "hops",
-    ["s1", "s1/", "/7", "s1/7,", "s1/7 s2/9", "a/1, b/2, c/3, d/4", "s1/<b>", "s1/" + "1" * 200],
+    [
+        "s1",
+        "s1/",
+        "/7",
+        "s1/7,",
+        "s1/7 s2/9",
+        "a/1, b/2, c/3, d/4",
+        "s1/<b>",
+        "s1/" + "1" * 200,
+        "s1/x.fr/7/8",
+        "s1//7",
+    ],
 )
 def test_a_header_that_cannot_be_read_is_refused(world: World, hops: str) -> None:
     status, text = passed_on(world, hops)
@@ -88,5 +150,6 @@ def test_no_hops_are_no_origin(world: World, hops: str) -> None:
     assert world.count("request_origin") == 0
 
 
-def test_the_feed_tells_which_server_this_is(world: World) -> None:
-    assert world.get("/servicerequestupdates.json").headers["Open311-Server"] == own_id(world)
+def test_the_feed_tells_which_place_this_is(world: World) -> None:
+    told = world.get("/servicerequestupdates.json").headers["Open311-Server"]
+    assert told == f"{own_id(world)}/gentilly.fr"

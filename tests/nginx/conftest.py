@@ -25,13 +25,57 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="SKIPPED LOUDLY: nginx is not installed"))
 
 
+SECRET = "un-secret-partage-de-plus-de-32-octets"
+#: A mailbox, and tools that tell us things at `/hooks/…`; no worker speaks to them here.
+DESTINATIONS = """
+[[destinations]]
+name = "boite"
+profile = "email"
+settings = {{ host = "localhost", sender = "a@ville.example", recipients = "b@ville.example" }}
+secrets = {{ link_key = "file:{secret}" }}
+
+[[destinations]]
+name = "signe"
+profile = "roundup"
+settings = {{ base_url = "https://outil.example/", user = "u", hook_scheme = "hub-sha256" }}
+secrets = {{ password = "file:{secret}", hook_secret = "file:{secret}" }}
+
+[[destinations]]
+name = "chemin"
+profile = "roundup"
+settings.base_url = "https://outil.example/"
+settings.user = "u"
+settings.hook_scheme = "path"
+settings.hook_networks = "127.0.0.0/8"
+secrets = {{ password = "file:{secret}", hook_secret = "file:{secret}" }}
+
+[[destinations]]
+name = "ailleurs"
+profile = "roundup"
+settings.base_url = "https://outil.example/"
+settings.user = "u"
+settings.hook_scheme = "path"
+settings.hook_networks = "10.0.0.0/8"
+secrets = {{ password = "file:{secret}", hook_secret = "file:{secret}" }}
+
+[[destinations]]
+name = "publik"
+profile = "roundup"
+settings = {{ base_url = "https://outil.example/", user = "u", hook_scheme = "publik" }}
+secrets = {{ password = "file:{secret}", hook_secret = "file:{secret}" }}
+"""
+
+
 @pytest.fixture(scope="session")
 def proxied_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """Gentilly on SQLite, as it runs behind nginx."""
     folder = tmp_path_factory.mktemp("proxied")
+    secret = folder / "secret"
+    secret.write_text(SECRET)
     city = open_city(
         folder,
         f"sqlite:///{folder / 'open311.sqlite3'}",
+        destinations=DESTINATIONS.format(secret=secret),
         OPEN311_TRUSTED_PROXIES="1",
         OPEN311_PUBLIC_URL="https://open311.example.fr",
     )

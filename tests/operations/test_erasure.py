@@ -10,6 +10,7 @@ import pytest
 
 from open311.operations.follow_up import Erasure, erase_request
 from open311.operations.photo_sweep import sweep_photos
+from open311.storage.models import Base
 from tests.conftest import FIXTURES, PUBLIC_URL, World, age_photos
 
 _PHOTO = FIXTURES / "photos" / "nid-de-poule.jpg"
@@ -62,3 +63,41 @@ def test_a_photo_that_a_post_has_stored_and_not_yet_named_survives_an_erasure(
     url = world.get(f"/requests/{second}.json").json[0]["media_url"]
     with world.client.get(url.removeprefix(PUBLIC_URL)) as served:
         assert served.status_code == 200
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_purge_takes_an_erased_person_out_of_the_files_of_postgresql(world: World) -> None:
+    """Rows, indexes, statistics; not the write-ahead log, as docs/backup.md says."""
+    secrets = (b"zz-was-said", b"zz-person@example.org", b"zz-account")
+    said, email, account = (secret.decode() for secret in secrets)
+    for number in range(10):
+        world.posted_id(description=f"autre {number}", email=f"{number}@example.org")
+    keyed = {"headers": {"Idempotency-Key": "zz"}}
+    id_ = world.posted_id(description=said, email=email, account_id=account, **keyed)
+    world.database.vacuum()  # and analyse: PostgreSQL now has samples of every column
+    assert files_with(world, secrets) >= {"reporter", "service_request", "pg_statistic"}
+    erase(world, id_)
+    assert files_with(world, secrets), "else this test shows nothing"
+    world.database.purge(table.name for table in Base.metadata.sorted_tables)
+    assert files_with(world, secrets) == set()
+
+
+def files_with(world: World, words: tuple[bytes, ...]) -> set[str]:
+    """The relations of the world's database in whose files one of the words stands."""
+    database = world.database
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("CHECKPOINT")
+    (folder,) = database.rows("SELECT setting FROM pg_settings WHERE name = 'data_directory'")
+    (oid,) = database.rows("SELECT oid FROM pg_database WHERE datname = current_database()")
+    names = {
+        str(node): str(name)
+        for node, name in database.rows(
+            "SELECT pg_relation_filenode(oid), relname FROM pg_class "
+            "WHERE pg_relation_filenode(oid) IS NOT NULL"
+        )
+    }
+    return {
+        names.get(path.name.partition(".")[0], path.name)
+        for path in Path(folder[0], "base", str(oid[0])).iterdir()
+        if any(word in path.read_bytes() for word in words)
+    }

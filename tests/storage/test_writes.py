@@ -72,6 +72,35 @@ def test_a_queue_longer_than_one_group_is_served_to_the_last(database: Database)
     assert sorted(results) == list(range(1, 151))
 
 
+def test_whoever_waits_is_served_though_the_one_who_leads_is_interrupted(
+    database: Database,
+) -> None:
+    begun, others_wait, results = threading.Event(), threading.Event(), []
+
+    def interrupted(connection: Connection) -> int:
+        begun.set()
+        others_wait.wait(60)
+        raise KeyboardInterrupt
+
+    def lead() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            database.write(interrupted)
+
+    leader = threading.Thread(target=lead)
+    leader.start()
+    assert begun.wait(60)
+    waiting = [
+        threading.Thread(target=lambda: results.append(database.write(_add)), daemon=True)
+        for _ in range(3)
+    ]
+    for thread in waiting:
+        thread.start()
+    others_wait.set()
+    for thread in (leader, *waiting):
+        thread.join(60)
+    assert sorted(results) == [1, 2, 3]
+
+
 def test_an_answer_comes_after_the_commit_that_holds_it(
     database: Database, database_url: str
 ) -> None:

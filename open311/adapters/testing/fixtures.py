@@ -58,7 +58,8 @@ class ContractFixtures:
                     return cls.fromtimestamp(time.time() + hours * 3600, tz)
 
             for module in _modules_of(adapter):
-                if vars(module).get("datetime") is datetime:
+                found = vars(module).get("datetime")
+                if found is datetime or isinstance(found, _AnyDatetime):
                     monkeypatch.setattr(module, "datetime", Skewed)
 
         return set_wrong_by

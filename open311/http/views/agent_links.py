@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, make_response, render_template, request
 
-from open311.domain.errors import InvalidRequest, Open311Error
+from open311.domain.errors import Forbidden, InvalidRequest, Open311Error
 from open311.domain.request import MAX_DESCRIPTION
 from open311.formats.text import clean_text
 from open311.http.context import installation
 from open311.operations.inbound import Taken
-from open311.operations.tool_doors import OpenedLink, follow_link, open_link
+from open311.operations.tool_doors import LINK_IS_OVER, OpenedLink, follow_link, open_link
 
 agent_links = Blueprint("agent_links", __name__, template_folder="../templates")
 
@@ -31,7 +31,7 @@ _MAX_TOKEN = 1000
 @agent_links.get("/agent")
 def look() -> Response:
     """The request, and the form that asks for confirmation."""
-    return _answered(lambda: _page(_opened()))
+    return _answered(_looked)
 
 
 @agent_links.post("/agent")
@@ -40,10 +40,19 @@ def act() -> Response:
     return _answered(_acted)
 
 
+def _looked() -> Response:
+    opened = _opened()
+    return _page(opened, fault=LINK_IS_OVER if opened.is_over else None)
+
+
 def _acted() -> Response:
     opened = _opened()
     if opened.is_done:
         return _page(opened, done=True)
+    if opened.is_over:
+        page = _page(opened, fault=LINK_IS_OVER)
+        page.status_code = Forbidden.status
+        return page
     note = clean_text(request.form.get("note", "")).strip()[:MAX_DESCRIPTION] or None
     if opened.link.action == "refuse" and note is None:
         raise InvalidRequest("Un refus se motive : l'habitant lira cette raison.", field="note")
@@ -67,6 +76,7 @@ def _page(opened: OpenedLink, *, done: bool = False, fault: str | None = None) -
         words=_WORDS.get(opened.link.action, opened.link.action),
         token=request.args.get("t", ""),
         done=done or opened.is_done,
+        over=opened.is_over,
         fault=fault,
     )
     return make_response(page)

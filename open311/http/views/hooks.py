@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from open311.adapters.hook_schemes import Hook
 from open311.domain.errors import TooLarge
@@ -27,9 +28,11 @@ def receive_by_path(destination: str, secret: str) -> tuple[Response, int]:
 
 
 def _received(destination: str, path_secret: str | None) -> tuple[Response, int]:
-    body = request.get_data(cache=False)
-    if len(body) > MAX_HOOK_BYTES:
-        raise TooLarge(f"Un webhook de {MAX_HOOK_BYTES} octets au plus est attendu.")
+    request.max_content_length = MAX_HOOK_BYTES  # no more than that is read, whoever sends it
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise TooLarge(f"Un webhook de {MAX_HOOK_BYTES} octets au plus est attendu.") from error
     query = request.query_string.decode("latin-1")
     hook = Hook(request.headers, body, path_secret, request.remote_addr, query)
     is_new = receive_hook(installation(), destination, hook)

@@ -21,7 +21,7 @@ from open311.http.context import (
     read_query,
     side_of,
 )
-from open311.operations.origins import server_id
+from open311.operations.origins import place
 from open311.operations.service_request_updates import (
     UpdateDraft,
     check_update,
@@ -49,7 +49,7 @@ def list_service_request_updates() -> Response:
     listed = answers.updates(found, every_photo=answer_format() == "xml")
     response = document("service_request_updates", listed)
     # For a server that passes requests on: what came from here must not come back.
-    response.headers["Open311-Server"] = server_id(here.database)
+    response.headers["Open311-Server"] = place(here.database, side)
     return response
 
 
