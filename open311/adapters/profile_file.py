@@ -96,12 +96,27 @@ def _content(source: str, depth: int = 0) -> dict[str, Any]:
         raise ProfileFaults(
             source, [f"extends : le nom d'un profil, {_MAX_ANCESTORS} niveaux au plus."]
         )
-    if parent.endswith(".toml"):
-        parent = str(Path(source).parent / parent)
-    below = _content(parent, depth + 1)
+    below = _content(_beside(source, parent), depth + 1)
     if "tried" in content:
         below.pop("tried", None)  # what was shown of the one is not shown of the other
     return _merged(below, content)
+
+
+def _beside(source: str, parent: str) -> str:
+    """The parent's name, or its path as the child's file sees it.
+
+    Raises:
+        ProfileFaults: there is no such profile: a fault of the child's `extends`.
+    """
+    if parent.endswith(".toml"):
+        path = Path(source).parent / parent
+        if not path.is_file():
+            raise ProfileFaults(source, [f"extends : le fichier « {parent} » n'existe pas."])
+        return str(path)
+    if parent not in shipped_profiles():
+        hint = suggestion(parent, shipped_profiles())
+        raise ProfileFaults(source, [f"extends : « {parent} » n'est pas un profil livré{hint}."])
+    return parent
 
 
 def _toml(source: str) -> dict[str, Any]:

@@ -49,8 +49,8 @@ class Table:
         return list(self._content)
 
     def path(self, key: str) -> str:
-        """Dotted path of one key of this table."""
-        return f"{self.where}.{key}" if self.where else key
+        """Dotted path of one key of this table; no key is the table itself."""
+        return ".".join(part for part in (self.where, key) if part)
 
     def fault(self, key: str, sentence: str) -> None:
         """Note one fault at one key."""
@@ -113,7 +113,8 @@ class Table:
         """A whole number between two bounds, both allowed."""
         value: int | None = self._typed(key, int, required=required)
         if value is not None and not low <= value <= high:
-            self.fault(key, f"un nombre entre {low} et {high} est attendu.")
+            span = f"entre {low} et {high}" if low != high else str(low)
+            self.fault(key, f"{'un nombre ' if low != high else ''}{span} est attendu.")
             return None
         return value
 

@@ -34,7 +34,7 @@ answer = { ticket_id = "id" }
 #: What is added to (or put in place of) a sound profile, and what must be told of it.
 FAULTS = [
     ("[unknown]", "unknown : clé inconnue"),
-    ("format = 2", "format : un nombre entre 1 et 1"),
+    ("format = 2", "format : 1 est attendu."),
     ('kind = "python"', "kind : « python » ne convient pas"),
     ('idempotency = "lookup"', "operations.lookup : obligatoire"),
     ('fields = [{ to = "a", from = "titel" }]', "(vouliez-vous dire « title » ?)"),
@@ -61,6 +61,21 @@ FAULTS = [
     ('answer = { ticket_id = "id[" }', "n'est pas du JMESPath"),
     ('answer = { number = "n" }', "answer.ticket_id : clé obligatoire"),
     ('answer = { ticket_id = { path = "id", pattern = "(a)(b)" } }', "un groupe ( … ), un seul"),
+    ("[operations.explode]", "operations.explode : cette opération n'existe pas"),
+    ('path = "@127.0.0.1:8000/me"', "operations.create.path : une adresse sous base_url commence"),
+    ('path = "http://evil.example/api"', "une adresse sous base_url commence par « / »"),
+    ('path = "jobs"', "une adresse sous base_url commence par « / »"),
+    ('path = "{title}/jobs"', "une adresse sous base_url commence par « / »"),
+    (
+        'fields = [{ to = "b", from = "title" }, { to = "b", const = 1 }]',
+        "operations.create.fields[1].to : « b » est déjà pris par operations.create.fields[0]",
+    ),
+    (
+        'fields = [{ to = "b", from = "title" }, { to = "b.c", const = 1 }]',
+        "operations.create.fields[0].to : « b » ne peut pas contenir aussi « b.c »",
+    ),
+    ('extends = "self"', "extends : « self » n'est pas un profil livré"),
+    ('extends = "not-there.toml"', "extends : le fichier « not-there.toml » n'existe pas"),
     ('body = "none"', "des « fields » demandent un corps"),
     ('[tables.priority.values]\na = "1"', "tables.priority.default : il faut"),
     (
@@ -81,11 +96,13 @@ FAULTS = [
 def written(folder: Path, change: str) -> str:
     """The sound profile with a change: a key in place of its like, or a block at the end."""
     text, key = SOUND, change.split(" = ", maxsplit=1)[0]
+    if key == "extends":
+        text = "\nextends =\n" + SOUND
     if change.startswith("["):
         text = SOUND + change
     else:
         text = "\n".join(
-            change if line.startswith(f"{key} =") else line for line in SOUND.split("\n")
+            change if line.startswith(f"{key} =") else line for line in text.split("\n")
         )
     path = folder / "profile.toml"
     path.write_text(text, encoding="utf-8")
