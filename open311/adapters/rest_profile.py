@@ -69,7 +69,7 @@ _MAY_FIND: Mapping[str, frozenset[str]] = {
     "probe": frozenset({"told"}),
     "lookup": frozenset({"ticket_id", "number", "url", "status", "etag", "key"}),
     "create": frozenset({"ticket_id", "number", "url", "status", "etag"}),
-    "read": frozenset({"number", "url", "status", "etag"}),
+    "read": frozenset({"number", "url", "status", "etag", "note"}),
     "files": frozenset({"name"}),
     "notes": frozenset({"text", "key"}),
     "changes": frozenset(
@@ -208,9 +208,22 @@ class _Reader:
             exists=_statuses(table, "exists"),
             exists_if=self.expression(table, "exists_if"),
             refused_file=_statuses(table, "refused_file"),
+            fallback=self.fallback(table, known),
+            fallback_if=self.expression(table, "fallback_if"),
         )
         _check_answer(table, name, made)
         table.close()
+        return made
+
+    def fallback(self, table: Table, known: Known) -> Call | None:
+        """The call to make instead where the tool does not know the first one."""
+        inner = optional_table(table, "fallback")
+        if (inner is None) != (table.raw("fallback_if") is None):
+            table.fault("fallback", "« fallback » et « fallback_if » vont ensemble.")
+        if inner is None:
+            return None
+        made = self.call(inner, known)
+        inner.close()
         return made
 
     def bare_with_tables(self) -> Known:

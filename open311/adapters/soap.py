@@ -328,6 +328,7 @@ def _receipt(found: Mapping[str, str | None], reply: Reply) -> TicketReceipt:
         number=found.get("number"),
         url=found.get("url"),
         status=found.get("status"),
+        note=found.get("note"),
         exchange=reply.exchange,
     )
 

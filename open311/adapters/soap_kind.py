@@ -30,7 +30,7 @@ _NAMES: Mapping[str, frozenset[str]] = {
     "set_status": RECEIPT_NAMES | STATUS_NAMES,
     "read": RECEIPT_NAMES,
 }
-_ANSWERS = ("ticket_id", "number", "url", "status", "told")
+_ANSWERS = ("ticket_id", "number", "url", "status", "note", "told")
 _SETTINGS = {
     **HTTP_SETTINGS,
     "user": Setting("compte (HTTP Basic)"),

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from open311.domain.crs import from_wgs84
 from open311.domain.delivery import Attachment, Destination, Ticket
 from open311.domain.errors import InvalidRequest
+from open311.domain.jurisdiction import Jurisdiction
 from open311.domain.request import Photo, Reporter, StoredRequest
 from open311.operations.installation import Installation, Side
 from open311.operations.publishing import photo_url
@@ -98,14 +99,15 @@ def _read(media: MediaStore, name: str) -> bytes:
 
 def _placed(ticket: Ticket, side: Side, destination: Destination) -> Ticket:
     """The ticket with x and y, if its destination wants them and there is a position."""
-    if destination.epsg is None or ticket.lat is None or ticket.long is None:
+    if ticket.lat is None or ticket.long is None:
         return ticket
-    territory = side.jurisdiction
-    if territory.outside == "refuse" and not territory.boundary.contains(ticket.lat, ticket.long):
+    if not _is_plausible(side.jurisdiction, ticket.lat, ticket.long):
         raise InvalidRequest(
-            f"La position {ticket.lat}, {ticket.long} est hors de « {territory.name} » : "
+            f"La position {ticket.lat}, {ticket.long} est hors de « {side.jurisdiction.name} » : "
             "le contour a changé, ou les axes sont inversés ; rien n'est envoyé."
         )
+    if destination.epsg is None:
+        return ticket
     try:
         x, y = from_wgs84(ticket.lat, ticket.long, destination.epsg)
     except ValueError as error:
@@ -114,3 +116,14 @@ def _placed(ticket: Ticket, side: Side, destination: Destination) -> Ticket:
             f"({error}) ; corrigez epsg de « {destination.name} »."
         ) from error
     return replace(ticket, x=x, y=y, epsg=destination.epsg)
+
+
+def _is_plausible(territory: Jurisdiction, lat: float, long: float) -> bool:
+    """Whether a crew may be sent there.
+
+    Where positions outside are accepted, the one that is refused lies outside and would
+    be inside with its axes the other way round.
+    """
+    if territory.boundary.contains(lat, long):
+        return True
+    return territory.outside == "accept" and not territory.boundary.contains(long, lat)
