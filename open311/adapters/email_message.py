@@ -32,10 +32,17 @@ ACTIONS = {
 _KINDS = {"report": "Signalement", "suggestion": "Suggestion", "praise": "Félicitations"}
 _ANSWER_HINT = (
     "Une réponse à ce message devient une note publique de la demande "
-    "(les lignes au-dessus de la citation, sans la signature)."
+    "(les lignes au-dessus de la citation, sans la signature) : n'y mettez ni nom ni téléphone."
 )
 _LINKS_HINT = "Ces liens valent pour cette seule demande jusqu'au {date} ; ne les transférez pas."
 _SUBJECT_LENGTH = 120
+_SHOWN_LINK = 40
+_LEFT = ' align="left" valign="top"'
+_WRAP = ' style="overflow-wrap:anywhere"'
+#: Inline, as mail programs drop style sheets; large enough for a thumb.
+_BUTTON = (
+    "display:inline-block;padding:12px 16px;background:#000091;color:#ffffff;text-decoration:none"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,18 +247,28 @@ def _plain(
 def _html(
     above: str, facts: list[tuple[str, str]], text: str | None, links: list[_Link], hints: list[str]
 ) -> str:
-    rows = "".join(f"<tr><th align=left>{escape(k)}</th><td>{_cell(v)}</td></tr>" for k, v in facts)
+    rows = "".join(
+        f"<tr><th{_LEFT}>{escape(k)}</th><td{_WRAP}>{_cell(v)}</td></tr>" for k, v in facts
+    )
     said = "".join(f"<p>{escape(line)}</p>" for line in (text or "").splitlines() if line.strip())
-    buttons = " ".join(f'<a href="{escape(link.url)}">[{escape(link.label)}]</a>' for link in links)
+    buttons = "".join(
+        f'<p><a href="{escape(link.url)}" style="{_BUTTON}">{escape(link.label)}</a></p>'
+        for link in links
+    )
     small = "".join(f"<p><small>{escape(hint)}</small></p>" for hint in hints)
     return (
-        '<!doctype html><html lang="fr"><meta charset="utf-8"><body>'
+        '<!doctype html><html lang="fr"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<body>"
         f"<p>{escape(above)}</p><table>{rows}</table><blockquote>{said}</blockquote>"
-        f"<p>{buttons}</p>{small}</body></html>"
+        f"{buttons}{small}</body></html>"
     )
 
 
 def _cell(value: str) -> str:
-    if value.startswith(("https://", "http://")):
-        return f'<a href="{escape(value)}">{escape(value)}</a>'
-    return escape(value)
+    """A value as it is; an address as a link that leaves its head out, for narrow screens."""
+    if not value.startswith(("https://", "http://")):
+        return escape(value)
+    place = value.partition("://")[2]
+    shown = place if len(place) <= _SHOWN_LINK else f"{place[:_SHOWN_LINK]}…"
+    return f'<a href="{escape(value)}">{escape(shown)}</a>'

@@ -233,8 +233,9 @@ class GeoReportAdapter:
         told["service_code"] = self._service_code(ticket.service_code)
         told["address_string"] = ticket.address
         told |= {name: getattr(ticket.reporter, name) for name in REPORTER_FIELDS}
-        if not self._is_ours:
-            del told["title"], told["kind"]
+        if not self._is_ours:  # the standard has neither; the words of the one stay
+            del told["kind"]
+            told["description"] = _joined(told.pop("title"), ticket.description)
         form = [(name, str(value)) for name, value in told.items() if value not in (None, "")]
         photos = ticket.media_urls if self._is_ours else ticket.media_urls[:1]
         form += [("media_url", url) for url in photos]
@@ -299,6 +300,10 @@ def _words(reply: Reply) -> str:
         return reply.words(" ".join(str(row["description"]) for row in json.loads(reply.content)))
     except (ValueError, TypeError, KeyError):
         return reply.words(reply.text)
+
+
+def _joined(title: str | None, description: str | None) -> str | None:
+    return "\n".join(text for text in (title, description) if text) or None
 
 
 def _change(row: Mapping[str, Any]) -> TicketChange:

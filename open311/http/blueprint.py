@@ -16,6 +16,7 @@ from flask_smorest import Api, Blueprint
 
 from open311.formats.documents import CONTENT_TYPES
 from open311.formats.schemas import GeoReportSchema
+from open311.http.response_headers import VERSIONED, Described, of_error
 
 View = Callable[..., Response]
 
@@ -53,6 +54,7 @@ class GeoReportBlueprint(Blueprint):  # type: ignore[misc]
         body: type[GeoReportSchema] | None = None,
         formats: tuple[str, ...] = ("xml", "json"),
         parameters: list[dict[str, Any]] | None = None,
+        headers: Described | None = None,
         name: str | None = None,
     ) -> Callable[[View], View]:
         """Serve a view at one literal route for each format, and document it.
@@ -62,7 +64,8 @@ class GeoReportBlueprint(Blueprint):  # type: ignore[misc]
             root: name of the answer's root element, as in schemas/.
             query: parameters of the query string.
             body: parameters of a form body; makes the route a POST.
-            parameters: headers, in OpenAPI's words.
+            parameters: headers of the request, in OpenAPI's words.
+            headers: of the answer; with an ETag, it may be 304.
             name: of the operation, for a view that is served at several rules.
         """
         method = "POST" if body else "GET"
@@ -73,7 +76,7 @@ class GeoReportBlueprint(Blueprint):  # type: ignore[misc]
                 bound.__name__ = f"{name or view.__name__}_{format_}"
                 bound.__doc__ = view.__doc__
                 bound._apidoc = _documentation(  # noqa: SLF001
-                    bound.__name__, root, format_, query, body, parameters or []
+                    bound.__name__, root, format_, query, body, parameters or [], headers or {}
                 )
                 self.add_url_rule(
                     f"{rule}.{format_}",
@@ -93,6 +96,7 @@ def _documentation(
     query: type[GeoReportSchema] | None,
     body: type[GeoReportSchema] | None,
     parameters: list[dict[str, Any]],
+    headers: Described,
 ) -> dict[str, Any]:
     statuses = _POSTING_ERRORS if body else _READING_ERRORS
     error_type = CONTENT_TYPES["xml" if format_ == "xml" else "json"].split(";")[0]
@@ -102,12 +106,13 @@ def _documentation(
         "operationId": operation_id,
         "parameters": list(parameters),
         "responses": {
-            "200": {"description": "Done.", "content": content},
+            "200": {"description": "Done.", "content": content} | _headed(headers),
             **{
                 status: {
                     "description": _ERROR_STATUSES[status],
                     "content": {error_type: _content("errors", format_)},
                 }
+                | _headed(of_error(status))
                 for status in statuses
             },
         },
@@ -120,9 +125,14 @@ def _documentation(
         # Everything may stand in the query instead: a body is not required.
         operation["requestBody"] = {"required": False, "content": dict.fromkeys(kinds, schema)}
         operation["security"] = [{}, {"key": []}]
-    else:
-        operation["responses"]["304"] = {"description": "What the client holds is still right."}
+    if "ETag" in headers:
+        told = {"description": "What the client holds is still right."} | _headed(VERSIONED)
+        operation["responses"]["304"] = told
     return {"manual_doc": operation}
+
+
+def _headed(headers: Described) -> dict[str, Any]:
+    return {"headers": headers} if headers else {}
 
 
 def _content(document: str, format_: str) -> dict[str, Any]:

@@ -120,12 +120,15 @@ def _waiting(name: str, kind: str, count: int) -> Iterator[Trouble]:
 
 
 def _hand_over(channels: list[tuple[str, Channel]], name: str, text: str) -> bool:
-    """Give an alert to every channel; False when one of them failed."""
-    good = True
+    """Give an alert to every channel; False when none took it.
+
+    One that took it is enough: it must not be told every minute because another is broken.
+    """
+    taken = not channels
     for label, channel in channels:
         try:
             channel(name, text)
+            taken = True
         except Exception as error:  # noqa: BLE001 - a broken mail server must not end the worker
             _log.error("alert not handed over", channel=label, reason=type(error).__name__)
-            good = False
-    return good
+    return taken

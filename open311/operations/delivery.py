@@ -31,11 +31,12 @@ from open311.domain.errors import Open311Error, Unavailable
 from open311.domain.retry import Chance, Pace
 from open311.operations.installation import Installation, Side
 from open311.operations.parcels import Parcel, Withdrawn, pack
+from open311.operations.redaction import redacted, wordless
 from open311.operations.sending import send
 from open311.operations.verdicts import Circuit, Verdict, verdict_on
 from open311.storage import catalogue, deliveries, destinations, tickets
 from open311.storage.deliveries import StoredDelivery
-from open311.storage.delivery_records import Attempt, insert_attempt
+from open311.storage.delivery_records import Attempt, insert_attempt, is_forgotten
 
 #: Marks of notes kept per ticket: more than come back between two polls.
 _NOTES_KEPT = 20
@@ -106,17 +107,13 @@ def dispatch(
     verdict = _tried(desk, side, destination, adapter, delivery)
     if verdict is None:
         return None
-    attempt = Attempt(
-        started,
-        round((time.monotonic() - clock) * 1000),
-        verdict.outcome,
-        verdict.message,
-        verdict.exchange,
-    )
-    now = desk.clock()
-    held = desk.installation.database.write(
-        lambda connection: _settle(connection, desk, delivery, verdict, attempt, now)
-    )
+    took, now = round((time.monotonic() - clock) * 1000), desk.clock()
+
+    def settle(connection: Connection) -> bool:
+        kept = _recorded(connection, delivery, verdict, started, took)
+        return _settle(connection, desk, delivery, kept, now)
+
+    held = desk.installation.database.write(settle)
     _log.info(
         "delivery",
         destination=destination.name,
@@ -125,7 +122,7 @@ def dispatch(
         service_request_id=delivery.service_request_id,
         outcome=verdict.outcome,
         state=str(verdict.state) if held else "lost lease",
-        duration_ms=attempt.duration_ms,
+        duration_ms=took,
     )
     return verdict if held else None
 
@@ -152,7 +149,11 @@ def _tried(
     if isinstance(parcel, Withdrawn):
         return Verdict(parcel.state, "withdrawn", parcel.why)
     grade = can.grade_of(delivery.kind, with_words=parcel.has_words)
-    return _doubt(desk, delivery, grade) or _exchanged(desk, adapter, delivery, parcel, grade)
+    doubt = _doubt(desk, delivery, grade)
+    if doubt is not None:
+        return doubt
+    verdict = _exchanged(desk, adapter, delivery, parcel, grade)
+    return None if verdict is None else redacted(verdict, parcel.ticket.reporter)
 
 
 def _doubt(desk: Desk, delivery: StoredDelivery, grade: Idempotency) -> Verdict | None:
@@ -194,12 +195,22 @@ def _exchanged(
     )
 
 
+def _recorded(
+    connection: Connection, delivery: StoredDelivery, verdict: Verdict, started: datetime, took: int
+) -> Verdict:
+    """Record an attempt; the verdict as far as it may be kept."""
+    if is_forgotten(connection, delivery.request_key):
+        verdict = wordless(verdict)
+    attempt = Attempt(started, took, verdict.outcome, verdict.message, verdict.exchange)
+    insert_attempt(connection, delivery.delivery_key, attempt)
+    return verdict
+
+
 def _settle(
     connection: Connection,
     desk: Desk,
     delivery: StoredDelivery,
     verdict: Verdict,
-    attempt: Attempt,
     now: datetime,
 ) -> bool:
     """Write what became of a delivery; False when its lease was lost meanwhile."""
@@ -219,7 +230,6 @@ def _settle(
         give_up=give_up,
         error=verdict.message,
     )
-    insert_attempt(connection, delivery.delivery_key, attempt)
     if verdict.receipt is not None:
         tickets.put_ticket(
             connection, delivery.destination, delivery.request_key, verdict.receipt, now

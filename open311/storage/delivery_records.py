@@ -178,7 +178,8 @@ def mark_returned(
         sql.execute(
             connection,
             "UPDATE delivery SET state = 'dead', last_error = :reason, settled_datetime = :now, "
-            "sent_datetime = NULL WHERE delivery_key = (SELECT max(delivery_key) FROM delivery WHERE destination = :d "
+            "sent_datetime = NULL WHERE delivery_key = "
+            "(SELECT max(delivery_key) FROM delivery WHERE destination = :d "
             "AND request_key = :key AND kind <> 'photo' AND state = 'done')",
             {
                 "d": destination,
@@ -218,7 +219,7 @@ def cancel_after(connection: Connection, create: StoredDelivery, now: datetime) 
 
 
 def forget_request(connection: Connection, request_key: int, now: datetime) -> None:
-    """Cancel what still waits of an erased request, blank what attempts repeat of it."""
+    """Cancel what still waits of an erased request, blank what deliveries repeat of it."""
     key = {"key": request_key, "now": to_utc_text(now)}
     for statement in (
         (
@@ -229,13 +230,23 @@ def forget_request(connection: Connection, request_key: int, now: datetime) -> N
             "UPDATE delivery_attempt SET request = '', response = '', message = NULL "
             "WHERE delivery_key IN (SELECT delivery_key FROM delivery WHERE request_key = :key)"
         ),
-        "UPDATE delivery SET last_error = NULL WHERE request_key = :key",
+        "UPDATE delivery SET last_error = NULL, payload = '{}' WHERE request_key = :key",
         (
             "UPDATE inbox_event SET raw = '' WHERE (destination, ticket_id) IN "
             "(SELECT destination, ticket_id FROM ticket WHERE request_key = :key)"
         ),
     ):
         sql.execute(connection, statement, key)
+
+
+def is_forgotten(connection: Connection, request_key: int) -> bool:
+    """Whether a request was erased: what is still on its way leaves no words behind."""
+    found = sql.first(
+        connection,
+        "SELECT 1 FROM service_request WHERE request_key = :key AND visibility = 'erased'",
+        {"key": request_key},
+    )
+    return found is not None
 
 
 def forget_attempts_before(connection: Connection, moment: datetime) -> int:

@@ -1,134 +1,121 @@
-"""docs/adapters.md: its profile passes the contract, against a FAKE built from its API page."""
+"""docs/adapters.md: its files pass the contract as they stand on the page."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from open311.adapters.profile_file import shipped_profiles
-from open311.adapters.registry import KINDS, read_profile
-from open311.adapters.testing import AdapterContract, HttpContract, Tool
-from open311.adapters.testing.fake_server import (
-    FakeTool,
-    Handler,
-    Held,
-    Reply,
-    Request,
-    running_fake,
-)
-from open311.adapters.testing.faulty_proxy import faulty_proxy
+from open311.adapters.registry import KINDS, coded_adapters, make_adapter, read_profile
 from open311.domain.delivery import Destination
-from open311.domain.status import Stage
 
-DOC = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text(encoding="utf-8")
-KEY = "balai-key-123456789"
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs" / "adapters.md").read_text(encoding="utf-8")
+#: How the page announces a file; its block follows.
+_FILE = re.compile(r"This is `([\w.]+)`[^`]*?:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: Nothing of this repository's own tests may be needed by those who write an adapter.
+_CONFTEST = """
+import sys
+import pytest
 
-
-def blocks() -> list[str]:
-    """The TOML blocks of the page."""
-    return re.findall(r"^```toml\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)
-
-
-class FakeBalai(FakeTool):
-    """A FAKE of a tool that does not exist, as the page describes it."""
-
-    key_field = "ref"
-    text_fields = ("subject", "text")
-    first_status = "NEW"
-
-    def refuse(self, request: Request) -> Reply | None:
-        good = request.headers.get("X-Balai-Key") == KEY
-        return None if good else Reply(401, {"message": "unknown key"})
-
-    def routes(self) -> list[tuple[str, str, Handler]]:
-        job = "/api/v1/jobs/([0-9]+)"
-        return [
-            ("GET", "/api/v1/me", lambda _: Reply(200, {"login": "open311"})),
-            ("POST", "/api/v1/jobs", self._create),
-            ("GET", "/api/v1/jobs", self._search),
-            ("GET", job, lambda _, id_: Reply(200, {"job": _job(self.held[id_])})),
-            ("POST", f"{job}/remarks", self._remark),
-            ("GET", f"{job}/remarks", self._remarks),
-            ("POST", f"{job}/files", self._file),
-            ("GET", f"{job}/files", self._files),
-        ]
-
-    def _create(self, request: Request) -> Reply:
-        fields = request.json()
-        assert len(fields["ref"]) <= 60
-        return Reply(201, {"job": _job(self.hold(fields))})
-
-    def _search(self, request: Request) -> Reply:
-        ref = request.query["ref"]
-        found = [each for each in self.held.values() if each.fields["ref"].startswith(ref)]
-        return Reply(200, {"jobs": [_job(each) for each in found]})
-
-    def _remark(self, request: Request, id_: str) -> Reply:
-        self.held[id_].notes.append(request.json()["text"])
-        return Reply(201, {})
-
-    def _remarks(self, _: Request, id_: str) -> Reply:
-        return Reply(200, {"remarks": [{"text": note} for note in self.held[id_].notes]})
-
-    def _file(self, request: Request, id_: str) -> Reply:
-        self.held[id_].files.append(request.parts()["file"][0])
-        return Reply(201, {})
-
-    def _files(self, _: Request, id_: str) -> Reply:
-        return Reply(200, {"files": [{"name": name} for name in self.held[id_].files]})
-
-
-def _job(held: Held) -> dict[str, object]:
-    return {
-        "id": int(held.id),
-        "code": f"B-{held.id}",
-        "ref": held.fields["ref"],
-        "state": held.status,
-    }
+def pytest_sessionfinish():
+    assert [name for name in sys.modules if name.partition(".")[0] == "tests"] == []
+"""
 
 
 @pytest.fixture(scope="module")
-def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
-    path = tmp_path_factory.mktemp("docs") / "balai.toml"
-    path.write_text(blocks()[0], encoding="utf-8")
-    behind = FakeBalai()
-    with running_fake(behind) as url, faulty_proxy(url) as proxy:
-        yield Tool(
-            destination=Destination(
-                "gentilly-balai",
-                str(path),
-                settings={"base_url": proxy.url},
-                secrets={"api_key": "env:BALAI_KEY"},
-                allowed_networks=("127.0.0.0/8",),
-            ),
-            environment={"BALAI_KEY": KEY},
-            behind=behind,
-            proxy=proxy,
-            create="POST /api/v1/jobs",
-            lookup="GET /api/v1/jobs[?]",
-            attach="POST /api/v1/jobs/[0-9]+/files",
-            comment="POST /api/v1/jobs/[0-9]+/remarks",
-            moves=("SCHEDULED", Stage.PLANNED),
-            unmapped="ON_HOLD",
-        )
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the page, and nothing else, as a reader has them."""
+    folder = tmp_path_factory.mktemp("balai")
+    for name, content in _FILE.findall(PAGE):
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "conftest.py").write_text(_CONFTEST)
+    return folder
 
 
-class TestTheExampleOfThePage(AdapterContract, HttpContract):
-    """Every clause of the contract."""
+def in_folder(folder: Path, *command: str) -> str:
+    """What a command of the page says, when it goes well."""
+    environment = os.environ | {"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{folder}"}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def passed(told: str) -> int:
+    found = re.search(r"(\d+) passed", told)
+    return int(found.group(1)) if found else 0
+
+
+def test_the_page_has_the_files_that_it_speaks_of(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()} - {"conftest.py"}
+    assert names == {
+        "balai.toml", "test_balai.py", "carnet.py", "test_carnet.py", "pyproject.toml"
+    }  # fmt: skip
+
+
+def test_the_profile_is_sound_and_passes_the_contract(folder: Path) -> None:
+    told = in_folder(folder, "-c", _CLI, "adapter", "check", "balai.toml")
+    assert "balai" in told
+    assert passed(in_folder(folder, "-m", "pytest", "test_balai.py")) > 35
+
+
+def test_a_profile_that_promises_too_much_fails_the_contract(folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    profile = tmp_path / "balai.toml"
+    profile.write_text(profile.read_text().replace('key = "ref", ', ""))
+    with pytest.raises(AssertionError, match="test_a_look_up_compares_keys_whole"):
+        in_folder(tmp_path, "-m", "pytest", "test_balai.py", "-k", "look_up")
+
+
+def test_an_adapter_of_another_package_is_found_by_its_entry_point_and_passes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pip would install it: the package beside its metadata."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    declared = folder / "open311_carnet-1.dist-info"
+    declared.mkdir(exist_ok=True)
+    (declared / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1\n"
+    )
+    points = project["entry-points"]["open311.adapters"]
+    lines = "\n".join(f"{name} = {place}" for name, place in points.items())
+    (declared / "entry_points.txt").write_text(f"[open311.adapters]\n{lines}\n")
+    assert passed(in_folder(folder, "-m", "pytest", "test_carnet.py")) > 10
+    monkeypatch.syspath_prepend(str(folder))
+    assert "carnet" in coded_adapters()
+    adapter = make_adapter(Destination("x", "carnet", settings={"path": str(folder / "none")}))
+    assert adapter.capabilities.idempotency == "native"
+
+
+_CLI = "from open311.cli import main; main()"
 
 
 def test_the_destination_of_the_page_is_toml_that_names_the_profile() -> None:
-    [destination] = tomllib.loads(blocks()[1])["destinations"]
+    blocks = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (block,) = (each for each in blocks if "[[destinations]]" in each)
+    [destination] = tomllib.loads(block)["destinations"]
     assert destination["profile"].endswith("balai.toml")
     assert set(destination["settings"]) | set(destination["secrets"]) == {"base_url", "api_key"}
 
 
 def test_the_page_names_every_kind() -> None:
-    assert [kind for kind in KINDS if f"`{kind}`" not in DOC] == []
+    assert [kind for kind in KINDS if f"`{kind}`" not in PAGE] == []
 
 
 @pytest.mark.parametrize("name", shipped_profiles())

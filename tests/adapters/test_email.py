@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mailbox
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,27 @@ def test_a_new_report_reaches_the_mailbox_with_all_that_an_agent_needs(
             assert told in text, (kind, told)
     files = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
     assert files == {"12-1.jpg": photo(1).content, "12-2.jpg": photo(2).content}
+
+
+def test_the_mail_says_where_it_is_how_to_answer_and_that_no_robot_should(
+    adapter: Adapter, server: MailServer
+) -> None:
+    adapter.create(ticket_with_photos(1))
+    [mail] = server.mails
+    map_ = "https://www.openstreetmap.org/?mlat=48.813000&mlon=2.344400#map=18/48.813000/2.344400"
+    text, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    assert map_ in text
+    assert map_.replace("&", "&amp;") in html
+    assert html.count("/agent?t=") == text.count("/agent?t=") == 4
+    for told in (text, html):
+        assert told.index("Répondez au-dessus") < told.index("Gravats")
+        assert "note publique" in told
+    assert re.fullmatch(r"retours\+12\.[a-z2-7]{26}@ville\.example", mail["Reply-To"])
+    assert len(mail["Reply-To"].partition("@")[0]) <= 64  # RFC 5321, 4.5.3.1.1
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["X-Auto-Response-Suppress"] == "OOF, AutoReply"
+    assert mail["List-Unsubscribe"] is None
+    assert len(mail["Subject"]) <= 120
 
 
 def test_the_reporter_is_named_only_where_the_destination_lets_it(
@@ -349,6 +371,14 @@ def test_the_code_of_one_ticket_does_not_answer_for_another(
         ("Fait.\n\nOn Mon, Nov 16, 2026 at 10:31 AM X <x@y.fr> wrote:\n> a", "Fait."),
         ("Fait.\n— Répondez au-dessus de cette ligne —\nDemande", "Fait."),
         ("> seulement la citation", ""),
+        ("Fait.\n\nBien cordialement,\nJean Dupont\n06 00 00 00 00\n", "Fait."),
+        ("Fait.\n\nEnvoyé de mon iPhone\n\n> a", "Fait."),
+        ("Fait.\n\nLe lun. 16 nov. 2026 à 10:31, Demandes\n<d@v.fr> a écrit :\nDemande", "Fait."),
+        ("Fait.\n\n*De :* Demandes <d@v.fr>\n*Envoyé :* lundi", "Fait."),
+        (
+            "Passage de : 8 h à 9 h\nLe mur est repeint.",
+            "Passage de : 8 h à 9 h\nLe mur est repeint.",
+        ),
         ("À voir : demain -- ou après\n", "À voir : demain -- ou après"),
     ],
 )

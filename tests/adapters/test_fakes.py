@@ -20,9 +20,10 @@ from open311.adapters.testing.faulty_proxy import faulty_proxy
 from open311.domain.delivery import Destination
 from open311.domain.status import Stage
 from tests.adapters.fakes import astech, atal_v6, carl_source, glpi, odoo, salesforce, zammad
+from tests.adapters.worker_proof import WorkerProof
 
 
-class OnAFake(AdapterContract, HttpContract):
+class OnAFake(AdapterContract, HttpContract, WorkerProof):
     """The contract over a fake; each class below says which, and what the contract asks."""
 
     fake: ClassVar[type[FakeTool]]
@@ -197,7 +198,7 @@ class TestAstechTemplate(OnAFake):
     settings: ClassVar = {"login": astech.LOGIN, "workshop": "A1"}
     secret: ClassVar = {"password": astech.PASSWORD}
     completed = (
-        '[tables.nature.values]\nvoirie = "VOI"\n'
+        '[tables.nature.values]\nvoirie = "VOI"\nproprete = "VOI"\n'
         '[tables.status_in.values]\n"Enregistrée" = "received"\n"Soldée" = "done"\n'
     )
     about: ClassVar = {
@@ -215,7 +216,7 @@ class TestAstechTemplate(OnAFake):
         assert tool.proxy is not None
         tool.proxy.calm()
         with pytest.raises(ToolRefused, match="nature"):
-            adapter.create(replace(a_ticket(), service_code="proprete"))
+            adapter.create(replace(a_ticket(), service_code="tag"))
         assert not [line for line in tool.proxy.seen if "demandes" in line]
 
 

@@ -38,6 +38,7 @@ from open311.storage import catalogue, migrate, origins, requests
 from open311.storage.group_commit import GroupCommitDatabase
 from open311.storage.media import DiskMediaStore
 from tests.adapters.tickets import LOOPBACK, ticket
+from tests.adapters.worker_proof import WorkerProof
 
 GENTILLY = Path(__file__).parents[2] / "fixtures" / "jurisdictions" / "gentilly.fr.toml"
 
@@ -121,7 +122,7 @@ def tool(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]
     profile = tmp_path_factory.mktemp("profile") / "voisin.toml"
     profile.write_text(
         'extends = "georeport"\n[tables.service_code]\nunknown = "error"\n'
-        'values = { voirie = "proprete" }\n'
+        'values = { voirie = "proprete", proprete = "proprete" }\n'
     )
     with faulty_proxy(f"http://127.0.0.1:{peer.server.server_port}") as proxy:
         yield Tool(
@@ -141,7 +142,7 @@ def tool(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]
         )
 
 
-class TestOurOwnServer(AdapterContract, HttpContract):
+class TestOurOwnServer(AdapterContract, HttpContract, WorkerProof):
     """Every clause of the contract."""
 
     profile = "georeport"
@@ -205,7 +206,7 @@ class FakeOther(FakeTool):
 
     def _create(self, request: Request) -> Reply:
         self.forms.append(request.form())
-        if request.form().get("description") == "html":
+        if request.form().get("description", "").endswith("html"):
             return Reply(200, b"<html></html>", {"Content-Type": "text/html"})
         self.hold(request.form())
         return Reply(201, [{"token": "T1"}])
@@ -254,7 +255,7 @@ def test_another_server_gets_the_fields_of_the_standard_only(
     assert fake.forms == [
         {
             "api_key": "k" * 20, "jurisdiction_id": "ville.example", "service_code": "proprete",
-            "lat": "48.813", "long": "2.3444", "description": ticket().description,
+            "lat": "48.813", "long": "2.3444", "description": f"Gravats\n{ticket().description}",
             "zipcode": "94250", "address_string": "12 rue de l’Église",
             "attribute[TYPE]": "gravats",
         }

@@ -22,6 +22,7 @@ from open311.adapters.testing.faulty_proxy import faulty_proxy
 from open311.domain.delivery import Destination, TicketChange
 from open311.domain.status import Stage
 from tests.adapters.tools.helpdesk import Helpdesk, running_helpdesk
+from tests.adapters.worker_proof import WorkerProof
 
 
 class Desk:
@@ -81,7 +82,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
         )
 
 
-class TestHelpdesk(AdapterContract, HttpContract):
+class TestHelpdesk(AdapterContract, HttpContract, WorkerProof):
     """Every clause of the contract, and what only this tool shows."""
 
     profile = "django-helpdesk"

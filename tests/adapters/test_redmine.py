@@ -14,6 +14,7 @@ from open311.domain.delivery import Destination
 from open311.domain.status import Stage
 from tests.adapters.tools import redmine
 from tests.adapters.tools.redmine import Redmine, running_redmine
+from tests.adapters.worker_proof import WorkerProof
 
 pytestmark = [
     pytest.mark.slow_tools,
@@ -86,7 +87,7 @@ def tool() -> Iterator[Tool]:
         )
 
 
-class TestRedmine(AdapterContract, HttpContract):
+class TestRedmine(AdapterContract, HttpContract, WorkerProof):
     """Every clause of the contract."""
 
     profile = "redmine"

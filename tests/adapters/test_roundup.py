@@ -11,6 +11,7 @@ from open311.adapters.testing.faulty_proxy import faulty_proxy
 from open311.domain.delivery import Destination
 from open311.domain.status import Stage
 from tests.adapters.tools.roundup import PASSWORD, Roundup, running_roundup
+from tests.adapters.worker_proof import WorkerProof
 
 
 class Tracker:
@@ -66,7 +67,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
             )
 
 
-class TestRoundup(AdapterContract, HttpContract):
+class TestRoundup(AdapterContract, HttpContract, WorkerProof):
     """Every clause of the contract."""
 
     profile = "roundup"

@@ -164,6 +164,47 @@ def test_alerts_are_mailed_over_tls_to_a_server_that_asks_who_we_are(
     assert "« gmao » est arrêtée" in mail.get_content()
 
 
+def test_a_late_delivery_is_mailed_once_and_again_after_a_recovery(
+    make_delivering: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivering = make_delivering(alert_after_s=3600)
+    with mail_server(tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        url = f"smtp://{USER}:{PASSWORD}@127.0.0.1:{server.port}"
+        mail = MailChannel(url, "o311@ville.example", ["a@b.example"])
+
+        def look_for_half_an_hour() -> int:
+            for _ in range(30):
+                delivering.clock.advance(minutes=1)
+                channels = [("mail", mail)]
+                raise_alerts(delivering.world.installation, channels, delivering.clock())
+            return len(server.mails)
+
+        for outage in (1, 2):
+            delivering.world.posted_id()
+            delivering.tool.moods.extend(["unreachable"] * 99)
+            delivering.run()
+            delivering.clock.advance(hours=1)
+            assert look_for_half_an_hour() == outage
+            assert look_for_half_an_hour() == outage
+            delivering.tool.moods.clear()
+            delivering.clock.advance(hours=7)
+            delivering.run()
+            assert look_for_half_an_hour() == outage  # nothing is wrong any more
+    assert "attend depuis" in server.mails[-1].get_content()
+
+
+def test_a_broken_channel_does_not_make_another_repeat_itself(delivering: Delivering) -> None:
+    broken, ear = Ear(), Ear()
+    broken.deaf = True
+    delivering.database.write(lambda c: destinations.pause(c, NAME, "essai"))
+    for _ in range(5):
+        channels = [("broken", broken), ("ear", ear)]
+        raise_alerts(delivering.world.installation, channels, delivering.clock())
+        delivering.clock.advance(minutes=1)
+    assert len(ear.heard) == 1
+
+
 def test_metrics_tell_age_states_attempts_and_stops(make_delivering: Make) -> None:
     delivering = make_delivering(Idempotency.NONE)
     for mood in ("", "lost", "refused", "unreachable"):

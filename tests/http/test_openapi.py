@@ -14,7 +14,11 @@ import pytest
 from openapi_spec_validator import validate
 from werkzeug.serving import make_server
 
-from tests.conftest import FIXTURES, World
+from open311.domain.errors import TooCostly
+from open311.domain.status import Visibility
+from open311.operations.follow_up import set_visibility
+from open311.storage import receipts
+from tests.conftest import FIXTURES, PUBLIC_URL, World
 from tests.http.conftest import endpoint_of
 
 COMMITTED = FIXTURES.parent / "schemas" / "openapi.json"
@@ -81,6 +85,71 @@ def test_every_operation_tells_its_parameters_and_its_errors(document: dict[str,
         parameter["name"]
         for parameter in document["paths"]["/open311/v2/requests.json"]["post"]["parameters"]
     }
+
+
+#: Headers that tell a client something of our own making, or when to come back.
+TOLD = {"etag", "cache-control", "link", "retry-after", "open311-server"}
+
+
+def test_every_header_that_is_sent_is_described_and_every_described_one_is_sent(
+    world: World, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [world.posted_id(headers={"Idempotency-Key": f"k{number}"}) for number in range(3)]
+    withdraw(world, int(ids[0]))
+    asked = [
+        ("/requests.json", {"page_size": "1", "page": "2", "count": "true"}),
+        ("/requests.json", {"page_size": "1"}),
+        ("/requests.json", {"cursor": "0"}),
+        ("/requests.json", {"lat": "x"}),
+        ("/requests/{service_request_id}.json", {}),
+        ("/services.json", {}),
+        ("/services/{service_code}.json", {}),
+        ("/servicerequestupdates.json", {}),
+        ("/discovery.json", {}),
+    ]
+    sent: dict[tuple[str, str, str], set[str]] = {}
+
+    def note(method: str, path: str, response: Any) -> None:
+        names = {name.lower() for name, _ in response.headers}
+        mine = {name for name in names if name in TOLD or name.startswith("x-")}
+        key = (method, f"/open311/v2{path}", str(response.status_code))
+        sent[key] = sent.get(key, set()) | mine - {"x-content-type-options"}
+
+    for path, query in asked:
+        filled = path.format(service_request_id=ids[1], service_code="proprete")
+        response = world.get(filled, **query)
+        note("get", path, response)
+        if etag := response.headers.get("ETag"):
+            url = f"/open311/gentilly.fr/v2{filled}"
+            again = world.client.get(url, query_string=query, headers={"If-None-Match": etag})
+            note("get", path, again)
+    note("post", "/requests.json", world.post())
+    monkeypatch.setattr(receipts, "find_receipt", lambda *_: None)
+    note("post", "/requests.json", world.post(headers={"Idempotency-Key": "k1"}))
+    monkeypatch.setattr(world.database, "_read", too_costly)
+    note("get", "/requests.json", world.get("/requests.json"))
+
+    assert {status for _, _, status in sent} == {"200", "304", "400", "409", "503"}
+    for (method, path, status), names in sent.items():
+        described = document["paths"][path][method]["responses"][status].get("headers", {})
+        assert names == {name.lower() for name in described}, (method, path, status)
+
+
+def withdraw(world: World, id_: int) -> None:
+    world.database.write(
+        lambda connection: set_visibility(
+            connection,
+            world.side(),
+            id_,
+            Visibility.REJECTED,
+            public_url=PUBLIC_URL,
+            now=world.clock.now,
+        )
+    )
+
+
+def too_costly(*_: object) -> None:
+    raise TooCostly("trop")
 
 
 # --- the document against the server -----------------------------------------

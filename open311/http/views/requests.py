@@ -24,6 +24,7 @@ from open311.http.context import (
     side_of,
 )
 from open311.http.fast_lane import remember
+from open311.http.response_headers import LISTED, VERSIONED
 from open311.operations import read_service_requests as operations
 from open311.operations.installation import Side
 from open311.storage.request_lists import count_documents, version_of
@@ -40,6 +41,7 @@ _MAX_IDS = 1000
     root="service_requests",
     query=ListRequestsSchema,
     formats=("xml", "json", "geojson"),
+    headers=LISTED,
 )
 def list_service_requests() -> Response:
     """GET Service Requests.
@@ -69,6 +71,7 @@ def list_service_requests() -> Response:
     root="service_requests",
     query=OneRequestSchema,
     formats=("xml", "json", "geojson"),
+    headers=VERSIONED,
 )
 def get_service_request(service_request_id: str) -> Response:
     """GET Service Request."""

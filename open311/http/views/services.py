@@ -12,13 +12,14 @@ from open311.http.answers import answer, etag_of, not_modified
 from open311.http.blueprint import GeoReportBlueprint
 from open311.http.context import answer_format, locale_of, query_fields, read_query, side_of
 from open311.http.fast_lane import remember
+from open311.http.response_headers import VERSIONED
 
 services = GeoReportBlueprint(
     "services", __name__, url_prefix="/open311/v2", description="What can be reported."
 )
 
 
-@services.at("/services", root="services", query=ListServicesSchema)
+@services.at("/services", root="services", query=ListServicesSchema, headers=VERSIONED)
 def list_services() -> Response:
     """GET Service List.
 
@@ -35,7 +36,12 @@ def list_services() -> Response:
     return _answer(write_document(answer_format(), "services", answers.services(offered, locale)))
 
 
-@services.at("/services/<string:service_code>", root="service_definition", query=OneRequestSchema)
+@services.at(
+    "/services/<string:service_code>",
+    root="service_definition",
+    query=OneRequestSchema,
+    headers=VERSIONED,
+)
 def get_service_definition(service_code: str) -> Response:
     """GET Service Definition."""
     fields = query_fields()

@@ -21,6 +21,7 @@ from open311.http.context import (
     read_query,
     side_of,
 )
+from open311.http.response_headers import SERVER
 from open311.operations.origins import place
 from open311.operations.service_request_updates import (
     UpdateDraft,
@@ -36,7 +37,12 @@ updates = GeoReportBlueprint(
 _DEFAULT_WINDOW = timedelta(hours=2)
 
 
-@updates.at("/servicerequestupdates", root="service_request_updates", query=ListUpdatesSchema)
+@updates.at(
+    "/servicerequestupdates",
+    root="service_request_updates",
+    query=ListUpdatesSchema,
+    headers=SERVER,
+)
 def list_service_request_updates() -> Response:
     """GET Service Request Updates: public steps and notes inside a window."""
     here, side = installation(), side_of(query_fields())

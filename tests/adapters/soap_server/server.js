@@ -7,6 +7,7 @@ const soap = require("soap");
 
 const [wsdlFile, path] = process.argv.slice(2);
 const tickets = new Map();
+const first = path.includes("awa") ? "Planifiée" : "A COMPLETER";
 const fault = (code, text) => {
   throw { Fault: { faultcode: code, faultstring: text, statusCode: 500 } };
 };
@@ -19,7 +20,7 @@ function insert(call) {
     if (object.startsWith("refuse")) fault("soap:Client", "typeDemande inconnu");
     if (object.startsWith("panne")) fault("soap:Server", "base indisponible");
     const id = `D${tickets.size + 1}`;
-    tickets.set(id, { args, etat: "Planifiée", fichiers: [] });
+    tickets.set(id, { args, etat: first, fichiers: [] });
     if (object.startsWith("lent")) behaviour = "reset";
     return id;
   };
@@ -54,7 +55,7 @@ const example = {
     upload({ numeroDemande: args.identifiant, filename: args.nom, content: args.contenu });
     return {};
   },
-  lirePosition: () => ({ position: "A COMPLETER" }),
+  lirePosition: (args) => ({ position: tickets.get(args.identifiant).etat }),
 };
 
 const expected = "Basic " + Buffer.from("voirie:un-mot-de-passe").toString("base64");
