@@ -19,6 +19,7 @@ from open311.adapters.testing.fake_server import FakeTool, running_fake
 from open311.adapters.testing.faulty_proxy import faulty_proxy
 from open311.domain.delivery import Destination
 from open311.domain.status import Stage
+from tests.adapters.completed import completed
 from tests.adapters.fakes import astech, atal_v6, carl_source, glpi, odoo, salesforce, zammad
 from tests.adapters.worker_proof import WorkerProof
 
@@ -197,10 +198,7 @@ class TestAstechTemplate(OnAFake):
     profile = "astech-rest"
     settings: ClassVar = {"login": astech.LOGIN, "workshop": "A1"}
     secret: ClassVar = {"password": astech.PASSWORD}
-    completed = (
-        '[tables.nature.values]\nvoirie = "VOI"\nproprete = "VOI"\n'
-        '[tables.status_in.values]\n"Enregistrée" = "received"\n"Soldée" = "done"\n'
-    )
+    completed = completed("rest")
     about: ClassVar = {
         "create": "POST /api/demandes$",
         "attach": "POST .*/documents",

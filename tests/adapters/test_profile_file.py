@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from open311.adapters.profile import ProfileFaults
-from open311.adapters.registry import make_adapter, read_profile
+from open311.adapters.profile_file import shipped_profiles
+from open311.adapters.registry import make_adapter, profile_faults, read_profile
 from open311.domain.delivery import Destination
+from open311.domain.status import Stage
+from tests.adapters.completed import completed_profile
 
 SOUND = """
 format = 1
@@ -130,6 +133,37 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     assert len(caught.value.faults) == 3
 
 
+@pytest.mark.parametrize("flavour", ["rest", "soap", "sftp"])
+def test_a_template_runs_only_once_it_is_completed(tmp_path: Path, flavour: str) -> None:
+    with pytest.raises(ProfileFaults, match="version : à compléter") as caught:
+        make_adapter(Destination("ville", f"astech-{flavour}"))
+    assert "tables.nature.default : à compléter" in caught.value.message
+    assert read_profile(f"astech-{flavour}", to_show=True).tried.real is None
+    assert profile_faults(completed_profile(tmp_path, flavour)) == []
+    for left in (
+        '[tables.nature.values]\nb = "A COMPLETER"',
+        '[tables.c.values]\n"À COMPLÉTER" = "x"',
+    ):
+        path = tmp_path / "left.toml"
+        path.write_text(f'extends = "{completed_profile(tmp_path, flavour)}"\n{left}')
+        assert any("à compléter" in fault for fault in profile_faults(str(path)))
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_every_stage_of_ours_has_a_word_in_a_tool_that_takes_statuses(name: str) -> None:
+    tables = read_profile(name, to_show=True).tables
+    if "status_out" in tables:
+        assert [stage for stage in Stage if tables["status_out"].find(stage) is None] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["email", "generic-csv", "georeport", "georeport-other", "webhook"]
+)
+def test_our_own_servers_do_not_count_as_the_real_tool(name: str) -> None:
+    tried = read_profile(name).tried
+    assert (tried.real, bool(tried.own)) == (None, True)
+
+
 def test_a_profile_that_extends_another_changes_only_what_it_says(tmp_path: Path) -> None:
     path = tmp_path / "city.toml"
     path.write_text(
@@ -169,11 +203,13 @@ def test_a_destination_is_told_all_that_it_lacks(monkeypatch: pytest.MonkeyPatch
         assert told in caught.value.message
 
 
-def test_a_profile_that_sends_x_and_y_needs_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_that_sends_x_and_y_needs_a_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PASSWORD", "secret-1234")
     destination = Destination(
         "ville",
-        "astech-rest",
+        completed_profile(tmp_path, "rest"),
         settings={"base_url": "https://a.test", "login": "a", "workshop": "b"},
         secrets={"password": "env:PASSWORD"},
     )

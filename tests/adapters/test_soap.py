@@ -37,6 +37,7 @@ from open311.domain.delivery import (
     ToolUnreachable,
 )
 from open311.domain.status import Stage
+from tests.adapters.completed import completed_profile
 from tests.adapters.tickets import LOOPBACK, photo, ticket
 from tests.adapters.worker_proof import WorkerProof
 
@@ -183,16 +184,12 @@ class TestOurStandInOfAtal(AdapterContract, HttpContract, WorkerProof):
 def completed_astech(
     example: SoapServer, npm_soap: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Tool]:
-    completed = tmp_path_factory.mktemp("profiles") / "city.toml"
-    completed.write_text(
-        'extends = "astech-soap"\n[tables.status_in.values]\n"Soldée" = "done"\n',
-        encoding="utf-8",
-    )
+    completed = completed_profile(tmp_path_factory.mktemp("profiles"), "soap")
     with faulty_proxy(f"http://127.0.0.1:{example.port}") as proxy:
         yield Tool(
             destination=destination(
                 example,
-                str(completed),
+                completed,
                 base_url=f"{proxy.url}{EXAMPLE_PATH}",
                 wsdl=str(npm_soap / "example.wsdl"),
             ),
@@ -224,7 +221,7 @@ def _password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def atal_destination(server: SoapServer, **settings: str) -> Destination:
     codes = {"type_demande": "1001", "service_demandeur": "OPEN311"}
-    return destination(server, "atal-v5", **(codes | settings))
+    return destination(server, str(SERVER / "atal-ville.toml"), **(codes | settings))
 
 
 @pytest.fixture
@@ -368,12 +365,12 @@ def test_a_tool_that_is_down_got_nothing(atal: SoapServer) -> None:
 
 
 def test_named_arguments_nest_and_the_preview_is_the_envelope(
-    example: SoapServer, npm_soap: Path
+    example: SoapServer, npm_soap: Path, tmp_path: Path
 ) -> None:
     adapter = make_adapter(
         destination(
             example,
-            "astech-soap",
+            completed_profile(tmp_path, "soap"),
             wsdl=str(npm_soap / "example.wsdl"),
             base_url=f"http://127.0.0.1:{example.port}{EXAMPLE_PATH}",
         )
@@ -393,11 +390,9 @@ def test_named_arguments_nest_and_the_preview_is_the_envelope(
 def test_what_the_wsdl_does_not_allow_is_refused_before_sending(
     example: SoapServer, npm_soap: Path, tmp_path: Path
 ) -> None:
-    profile = tmp_path / "mine.toml"
-    profile.write_text(
-        'extends = "astech-soap"\n[operations.create]\nfields = [{ to = "nature", const = "x" }]\n'
-    )
-    near = destination(example, str(profile), wsdl=str(npm_soap / "example.wsdl"))
+    more = '[operations.create]\nfields = [{ to = "nature", const = "x" }]\n'
+    profile = completed_profile(tmp_path, "soap", more)
+    near = destination(example, profile, wsdl=str(npm_soap / "example.wsdl"))
     example.calls()
     with pytest.raises(ToolRefused, match="WSDL"):
         make_adapter(near).create(ticket())
@@ -436,6 +431,6 @@ def test_an_operation_that_the_wsdl_lacks_is_told_by_its_key(tmp_path: Path) -> 
         make_adapter(atal_destination(SoapServer(1, ""), wsdl=str(tmp_path / "a.wsdl")))
 
 
-def test_the_astech_template_asks_for_a_wsdl() -> None:
+def test_the_astech_template_asks_for_a_wsdl(tmp_path: Path) -> None:
     with pytest.raises(ProfileFaults, match=r"settings\.wsdl"):
-        make_adapter(destination(SoapServer(1, ""), "astech-soap"))
+        make_adapter(destination(SoapServer(1, ""), completed_profile(tmp_path, "soap")))
