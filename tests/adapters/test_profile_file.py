@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from open311.adapters.profile import ProfileFaults
+from open311.adapters.profile import ProfileFaults, UnmappedValue
 from open311.adapters.profile_file import shipped_profiles
 from open311.adapters.registry import make_adapter, profile_faults, read_profile
+from open311.adapters.rest_call import request_of
+from open311.adapters.transforms import Means, no_resolver
 from open311.domain.delivery import Destination
 from open311.domain.status import Stage
 from tests.adapters.completed import completed_profile
@@ -201,6 +203,38 @@ def test_a_destination_is_told_all_that_it_lacks(monkeypatch: pytest.MonkeyPatch
         "settings.key_field : réglage obligatoire",
     ):
         assert told in caught.value.message
+
+
+@pytest.mark.parametrize("secret", [" tool-secret-42", "tool-secret-42\nX: 1", "tool-\x00secret"])
+def test_a_secret_with_more_than_itself_is_refused_and_not_shown(
+    tmp_path: Path, secret: str
+) -> None:
+    key = tmp_path / "key"
+    key.write_text(secret, encoding="utf-8")
+    destination = Destination("ville", "redmine", secrets={"api_key": f"file:{key}"})
+    with pytest.raises(ProfileFaults, match=r"secrets\.api_key : un blanc") as caught:
+        make_adapter(destination)
+    assert "secret-42" not in caught.value.message
+
+
+def test_a_residents_words_in_a_header_are_one_line_of_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "headers.toml"
+    header = 'headers = [{ to = "X-Text", from = "description" }]\n'
+    path.write_text(SOUND + header, encoding="utf-8")
+    call = read_profile(str(path)).engine.operations["create"].call
+    values = {"title": "a", "description": "L’œuvre\r\nX-Other: 1"}
+    request = request_of(call, values, Means({}, no_resolver), base_url="https://a.test")
+    assert request.headers["X-Text"].encode("latin-1").decode() == "L’œuvre X-Other: 1"
+
+
+def test_a_path_made_of_settings_stays_below_base_url(tmp_path: Path) -> None:
+    text = SOUND.replace('"/tickets"', '"{settings.place}"') + '[settings.place]\nlabel = "x"\n'
+    path = tmp_path / "place.toml"
+    path.write_text(text, encoding="utf-8")
+    call = read_profile(str(path)).engine.operations["create"].call
+    values = {"title": "a", "settings.place": "@127.0.0.1:8000/me"}
+    with pytest.raises(UnmappedValue, match="doit commencer par"):
+        request_of(call, values, Means({}, no_resolver), base_url="https://a.test")
 
 
 def test_a_profile_that_sends_x_and_y_needs_a_frame(

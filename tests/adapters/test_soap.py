@@ -280,7 +280,7 @@ def test_a_photo_arrives_whole_and_a_refused_one_becomes_a_link(
 
 def test_the_state_is_read_by_its_words(adapter: Adapter) -> None:
     read = adapter.read(adapter.create(ticket()))
-    assert read.status == "Planifiée"
+    assert (read.status, read.note) == ("Planifiée", "Équipe prévenue")
     assert adapter.stage_of(read.status or "") == "planned"
     assert adapter.stage_of("Chiffrage") is None
 
