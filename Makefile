@@ -43,8 +43,8 @@ test: $(installed_for_tests)  ## run the server's suite, on SQLite and on a priv
 test-delivery: $(installed_for_tests)  ## run the suite of delivery: adapters, workers, real tools really started
 	@exec $(run) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder tests/delivery tests/adapters $(ARGS)
 
-test-slow-tools: $(installed_for_tests)  ## the tests that start a real Redmine, where it is installed
-	@exec $(run) pytest -m slow_tools -rs tests/adapters $(ARGS)
+test-slow-tools: $(installed_for_tests)  ## the tests that start a real Redmine or a browser, where installed
+	@exec $(run) pytest -m slow_tools -rs tests/adapters tests/acceptance/test_agent_page.py $(ARGS)
 
 bench: $(installed_for_tests)  ## run the benchmarks (SIZE=100000 requests)
 	@exec $(run) tests.benchmarks --size $(SIZE) $(ARGS)

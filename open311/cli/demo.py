@@ -14,7 +14,7 @@ from typing import TextIO
 
 import click
 
-from open311.cli.site import open_installation, read_settings
+from open311.cli.site import alone_with_file, open_installation, read_settings
 from open311.cli.teaching import TeachingCommand
 from open311.cli.workers import worker_beside
 from open311.config.settings import Settings
@@ -79,7 +79,7 @@ def demo(port: int, folder: Path, reset: bool, reports: int) -> None:  # noqa: F
         if reset or not (folder / _LOADED).exists():
             _empty(folder)
         key, test_key = _prepare(settings, folder, reports)
-        with worker_beside(settings):
+        with alone_with_file(settings), worker_beside(settings):
             code = run_server(
                 settings, listening, ready=lambda: _announce(listening, key, test_key)
             )

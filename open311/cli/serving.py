@@ -7,7 +7,13 @@ from contextlib import nullcontext
 
 import click
 
-from open311.cli.site import is_given, media_store, open_database, read_settings
+from open311.cli.site import (
+    alone_with_file,
+    is_given,
+    media_store,
+    open_database,
+    read_settings,
+)
 from open311.cli.teaching import TeachingCommand
 from open311.cli.workers import worker_beside
 from open311.config.settings import LOOPBACK, Settings
@@ -63,7 +69,7 @@ def serve(
     _check_storage(settings)
     for warning in settings.warnings():
         _warn(warning)
-    with Listening(settings.host, settings.port) as listening:
+    with alone_with_file(settings), Listening(settings.host, settings.port) as listening:
         configure_logs(settings.log_format, settings.log_level)
         settings = public_settings(settings, listening, is_given=is_given("public_url"))
         with worker_beside(settings) if with_worker else nullcontext():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,10 +81,42 @@ def check_schema(database: Database) -> None:
         return
     if current is None:
         raise Open311Error("La base est vide : lancez d'abord « open311 db upgrade ».")
+    check_age(current)
     raise Open311Error(
         f"Le schéma de la base est à la révision {current}, ce programme demande "
         f"{migrate.head_revision()} : lancez « open311 db upgrade »."
     )
+
+
+def check_age(revision: str | None) -> None:
+    """Refuse a database that a later version of this program made."""
+    said = migrate.too_new(revision)
+    if said:
+        raise Open311Error(said)
+
+
+@contextmanager
+def alone_with_file(settings: Settings) -> Iterator[None]:
+    """Keep a SQLite file for this server; the system lets go of it however we end.
+
+    A second server would render every document with its own address, in turn.
+
+    Raises:
+        Open311Error: another server has it.
+    """
+    path = make_url(settings.database_url).database if settings.is_sqlite else None
+    if path is None or path.startswith("file:"):
+        yield
+        return
+    with Path(path).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Open311Error(
+                f"Un autre serveur se sert déjà de {path}, et SQLite n'en admet qu'un : "
+                "arrêtez-le, ou passez à PostgreSQL (OPEN311_DATABASE_URL)."
+            ) from error
+        yield
 
 
 @contextmanager

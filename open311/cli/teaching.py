@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -159,6 +160,9 @@ def _usage_fault(error: UsageError) -> str:
             return f"Il manque {_named(error.param)}."
         case BadParameter():
             return f"{_named(error.param)} ne convient pas : {_expected(error)}"
+    for words, sentence in _CLICK_SAYS.items():
+        if found := re.search(words, error.message):
+            return sentence.format(*found.groups())
     return error.message
 
 
@@ -169,8 +173,15 @@ def _expected(error: BadParameter) -> str:
         case click.Choice(choices=choices):
             return f"valeurs possibles : {', '.join(map(str, choices))}."
         case click.File() | click.Path():
-            return f"{error.message.rstrip('.')}."
+            return _path_sentence(error.message)
     return error.message
+
+
+def _path_sentence(said: str) -> str:
+    """Which path, and why not, of what click says of it in English."""
+    path = re.search(r"'(.*)'", said)
+    why = next((told for words, told in _PATH_FAULTS.items() if re.search(words, said)), said)
+    return f"{path[1] if path else 'ce chemin'} : {why}."
 
 
 def _named(parameter: click.Parameter | None) -> str:
@@ -183,5 +194,18 @@ def _close(possibilities: object) -> str:
     known = list(possibilities) if isinstance(possibilities, list | tuple) else []
     return f" ; vouliez-vous dire {' ou '.join(known)} ?" if known else "."
 
+
+_CLICK_SAYS = {
+    r"Got unexpected extra arguments? \((.*)\)": "« {0} » est de trop.",
+    r"Option '(.*)' requires an argument": "L'option {0} demande une valeur.",
+    r"Option '(.*)' does not take a value": "L'option {0} ne prend pas de valeur.",
+    r"Missing command": "Il manque une commande.",
+}
+_PATH_FAULTS = {
+    r"is a file": "c'est un fichier, un dossier est attendu",
+    r"is a directory|Is a directory": "c'est un dossier, un fichier est attendu",
+    r"does not exist|No such file": "il n'existe pas",
+    r"not (readable|writable)|Permission denied": "cet utilisateur n'en a pas le droit",
+}
 
 _NO_CONTEXT = click.Context(click.Command("open311"))

@@ -71,12 +71,14 @@ def _database_url(raw: str) -> str:
             "une adresse sqlite:///chemin ou postgresql://utilisateur:secret@hôte/base est attendue"
         )
     try:
-        make_url(raw)
+        named = make_url(raw).database
     except (ArgumentError, ValueError) as error:
         raise ValueError(
             "l'adresse est illisible ; le port est un nombre, et « @ », « / », « : » d'un mot de "
             "passe s'écrivent %40, %2F, %3A"
         ) from error
+    if scheme == "sqlite" and not named:
+        raise ValueError("il manque le chemin du fichier : sqlite:///open311.sqlite3")
     return raw
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import socket
@@ -91,9 +92,16 @@ def _reserve(host: str, port: int) -> socket.socket:
         return _bound(family, kind, protocol, address, shared=True)
     except OSError as error:
         raise Open311Error(
-            f"Impossible d'écouter sur {host}:{port} ({reason_of(error)}) : prenez un autre port "
-            "(--port, ou --port 0 pour un port libre) ou arrêtez qui l'occupe."
+            f"Impossible d'écouter sur {host}:{port} ({reason_of(error)}) : {_way_out(error)}"
         ) from error
+
+
+def _way_out(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "donnez une adresse de cette machine (--host)."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "prenez un port au-dessus de 1023 (--port), et mettez nginx devant."
+    return "prenez un autre port (--port, ou --port 0 pour un port libre) ou arrêtez qui l'occupe."
 
 
 def _bound(

@@ -26,7 +26,7 @@ def check_database(database: Database) -> Iterator[str]:
         yield from _sqlite_faults(database)
     current, head = migrate.current_revision(database), migrate.head_revision()
     if current != head:
-        yield (
+        yield migrate.too_new(current) or (
             f"Le schéma est à la révision {current or 'aucune'}, ce programme demande {head} : "
             "lancez « open311 db upgrade »."
         )

@@ -47,6 +47,17 @@ def knows(revision: str) -> bool:
     return revision in {each.revision for each in scripts.walk_revisions()}
 
 
+def too_new(revision: str | None) -> str | None:
+    """What to say of a database that a later program made; None for any other."""
+    if revision is None or knows(revision):
+        return None
+    return (
+        f"La base a été mise à la révision {revision} par une version plus récente de ce "
+        f"programme, qui ne connaît que {head_revision()} : installez cette version, ou restaurez "
+        "une sauvegarde d'avant."
+    )
+
+
 def current_revision(database: Database) -> str | None:
     """The revision that the database has; None for an empty database."""
     with database.connect() as connection:

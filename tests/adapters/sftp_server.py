@@ -75,7 +75,9 @@ def _as_ssh_keygen_writes(key: asyncssh.SSHKey) -> str:
 class _Failing(asyncssh.SFTPServer):
     """asyncssh's server, which fails where it is told to."""
 
-    faults: list[Fault]
+    def __init__(self, channel: Any, root: Path, faults: list[Fault]) -> None:
+        super().__init__(channel, chroot=str(root).encode())
+        self.faults = faults
 
     async def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
         return await self._played(
@@ -114,6 +116,15 @@ class _Failing(asyncssh.SFTPServer):
         raise asyncssh.SFTPConnectionLost("cut")
 
 
+async def _stop(server: asyncssh.SSHAcceptor, opened: list[asyncssh.SSHServerConnection]) -> None:
+    server.close()
+    await server.wait_closed()
+    for connection in opened:
+        connection.abort()
+        await connection.wait_closed()
+    await asyncio.sleep(0)  # the sockets are closed in the loop's next round
+
+
 @contextmanager
 def sftp_server(root: Path, *, client_key_type: str = "ssh-ed25519") -> Iterator[SftpServer]:
     """Serve a folder as `/` on a free port of this machine."""
@@ -128,11 +139,6 @@ def sftp_server(root: Path, *, client_key_type: str = "ssh-ed25519") -> Iterator
 
     faults: list[Fault] = []
 
-    class Rooted(_Failing):
-        def __init__(self, channel: Any) -> None:
-            super().__init__(channel, chroot=str(root).encode())
-            self.faults = faults
-
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
             "127.0.0.1",
@@ -140,16 +146,8 @@ def sftp_server(root: Path, *, client_key_type: str = "ssh-ed25519") -> Iterator
             server_factory=lambda: _Accounts(opened),
             server_host_keys=[key],
             authorized_client_keys=keys,
-            sftp_factory=Rooted,
+            sftp_factory=lambda channel: _Failing(channel, root, faults),
         )
-
-    async def stop(server: asyncssh.SSHAcceptor) -> None:
-        server.close()
-        await server.wait_closed()
-        for connection in opened:
-            connection.abort()
-            await connection.wait_closed()
-        await asyncio.sleep(0)  # the sockets are closed in the loop's next round
 
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result(20)
     try:
@@ -162,7 +160,7 @@ def sftp_server(root: Path, *, client_key_type: str = "ssh-ed25519") -> Iterator
             faults=faults,
         )
     finally:
-        asyncio.run_coroutine_threadsafe(stop(server), loop).result(20)
+        asyncio.run_coroutine_threadsafe(_stop(server, opened), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(20)
         loop.close()

@@ -60,9 +60,8 @@ def passed(told: str) -> int:
     return int(found.group(1)) if found else 0
 
 
-def test_the_page_has_the_files_that_it_speaks_of(folder: Path) -> None:
-    names = {path.name for path in folder.iterdir()} - {"conftest.py"}
-    assert names == {
+def test_the_page_has_the_files_that_it_speaks_of() -> None:
+    assert {name for name, _ in _FILE.findall(PAGE)} == {
         "balai.toml", "test_balai.py", "carnet.py", "test_carnet.py", "pyproject.toml"
     }  # fmt: skip
 
@@ -73,14 +72,24 @@ def test_the_profile_is_sound_and_passes_the_contract(folder: Path) -> None:
     assert passed(in_folder(folder, "-m", "pytest", "test_balai.py")) > 35
 
 
-def test_a_profile_that_promises_too_much_fails_the_contract(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "instead", "failed"),
+    [
+        ('key = "ref", ', "", "test_a_look_up_compares_keys_whole"),
+        ('"lookup"', '"native"', "test_the_same_key_twice_is_one_ticket"),
+    ],
+)
+def test_a_profile_that_promises_too_much_fails_the_contract(
+    folder: Path, tmp_path: Path, said: str, instead: str, failed: str
+) -> None:
     for path in folder.iterdir():
         if path.is_file():
             (tmp_path / path.name).write_bytes(path.read_bytes())
     profile = tmp_path / "balai.toml"
-    profile.write_text(profile.read_text().replace('key = "ref", ', ""))
-    with pytest.raises(AssertionError, match="test_a_look_up_compares_keys_whole"):
-        in_folder(tmp_path, "-m", "pytest", "test_balai.py", "-k", "look_up")
+    assert said in profile.read_text()
+    profile.write_text(profile.read_text().replace(said, instead, 1))
+    with pytest.raises(AssertionError, match=failed):
+        in_folder(tmp_path, "-m", "pytest", "test_balai.py", "-k", failed)
 
 
 def test_an_adapter_of_another_package_is_found_by_its_entry_point_and_passes(

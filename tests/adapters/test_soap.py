@@ -9,13 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, Queue
-from threading import Thread
 
 import pytest
 import requests
@@ -38,100 +33,33 @@ from open311.domain.delivery import (
 )
 from open311.domain.status import Stage
 from tests.adapters.completed import completed_profile
+from tests.adapters.soap_service import (
+    ACCOUNT,
+    ATAL_PATH,
+    EXAMPLE_PATH,
+    PASSWORD,
+    SERVER,
+    SoapServer,
+    destination,
+    npm_soap,
+    serve,
+)
 from tests.adapters.tickets import LOOPBACK, photo, ticket
 from tests.adapters.worker_proof import WorkerProof
 
-SERVER = Path(__file__).parent / "soap_server"
-ATAL_PATH, EXAMPLE_PATH = "/awa/services/DemandeService", "/exemple"
-PASSWORD = "un-mot-de-passe"
-_ACCOUNT = ("voirie", PASSWORD)
-
-
-@pytest.fixture(scope="session")
-def npm_soap(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the server and the library that it needs."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
-        pytest.skip("SOAP IS NOT TESTED HERE: node and npm are not installed")
-    folder = tmp_path_factory.mktemp("soap")
-    for name in ("package.json", "server.js", "example.wsdl"):
-        shutil.copy(SERVER / name, folder)
-    quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
-    done = subprocess.run(
-        [npm, "install", *quiet],
-        check=False,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    if done.returncode != 0:
-        pytest.skip(
-            f"SOAP IS NOT TESTED HERE: npm cannot install soap 1.13.0: {done.stderr[-300:]}"
-        )
-    return folder
-
-
-@dataclass
-class SoapServer:
-    """A running server and what it was asked."""
-
-    port: int
-    path: str
-    lines: Queue[str] = field(default_factory=Queue)
-
-    def calls(self) -> list[dict[str, object]]:
-        """The calls since the last look."""
-        found = []
-        while True:
-            try:
-                found.append(json.loads(self.lines.get(timeout=0.3)))
-            except Empty:
-                return found
-
-
-def _serve(folder: Path, wsdl: Path, path: str) -> Iterator[SoapServer]:
-    process = subprocess.Popen(
-        [shutil.which("node") or "node", "server.js", str(wsdl), path],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        server = SoapServer(int(process.stdout.readline()), path)
-        reader = Thread(target=lambda: [server.lines.put(line) for line in process.stdout or ()])
-        reader.start()
-        yield server
-    finally:
-        process.terminate()
-        process.wait(10)
-        reader.join(10)
-        process.stdout.close()
+__all__ = ["npm_soap"]  # a fixture of the session
 
 
 @pytest.fixture(scope="module")
 def atal(npm_soap: Path) -> Iterator[SoapServer]:
     """Our stand-in of ATAL v5."""
-    yield from _serve(npm_soap, Path(str(_SHIPPED / "atal-v5.wsdl")), ATAL_PATH)
+    yield from serve(npm_soap, Path(str(_SHIPPED / "atal-v5.wsdl")), ATAL_PATH)
 
 
 @pytest.fixture(scope="module")
 def example(npm_soap: Path) -> Iterator[SoapServer]:
     """A server with the operations that the AS-TECH template gives as examples."""
-    yield from _serve(npm_soap, npm_soap / "example.wsdl", EXAMPLE_PATH)
-
-
-def destination(server: SoapServer, profile: str, **settings: str) -> Destination:
-    base_url = settings.pop("base_url", f"http://127.0.0.1:{server.port}")
-    return Destination(
-        name="gentilly-atal",
-        profile=profile,
-        epsg=2154,
-        allowed_networks=LOOPBACK,
-        settings={"base_url": base_url, "user": "voirie", **settings},
-        secrets={"password": "env:SOAP_PASSWORD"},
-    )
+    yield from serve(npm_soap, npm_soap / "example.wsdl", EXAMPLE_PATH)
 
 
 class Behind:
@@ -143,7 +71,7 @@ class Behind:
     def tickets(self, key: str) -> list[Seen]:
         """ATAL takes no reference of ours: the number is in the link only."""
         number = key.rpartition("-")[2]
-        held = requests.get(f"{self._url}/tickets", auth=_ACCOUNT, timeout=10).json()
+        held = requests.get(f"{self._url}/tickets", auth=ACCOUNT, timeout=10).json()
         return [
             Seen(each["id"], json.dumps(each["args"], ensure_ascii=False), each["etat"],
                  files=tuple(each["fichiers"]))
@@ -156,7 +84,7 @@ class Behind:
 
     def move(self, ticket_id: str, word: str) -> None:
         params = {"id": ticket_id, "etat": word}
-        requests.get(f"{self._url}/move", params=params, auth=_ACCOUNT, timeout=10)
+        requests.get(f"{self._url}/move", params=params, auth=ACCOUNT, timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +97,7 @@ def tool(atal: SoapServer) -> Iterator[Tool]:
             proxy=proxy,
             create=f"POST {ATAL_PATH}",
             attach=f"POST {ATAL_PATH}",
+            patience_s=2,
             moves=("Terminée", Stage.DONE),
             unmapped="Chiffrage",
         )
@@ -200,7 +129,7 @@ def completed_astech(
             attach=f"POST {EXAMPLE_PATH}",
             moves=("Soldée", Stage.DONE),
             unmapped="Chiffrage",
-            patience_s=1.5,
+            patience_s=2,
         )
 
 

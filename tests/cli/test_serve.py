@@ -118,7 +118,7 @@ def test_several_workers_share_a_postgresql(postgres: PrivateCluster, tmp_path: 
         ({"OPEN311_HOST": "0.0.0.0"}, "--naked"),
         ({"OPEN311_MEDIA_URL": "ftp://x"}, "OPEN311_MEDIA_URL"),
         ({"OPEN311_MEDIA_URL": "/dev/null/media"}, "/dev/null/media ne peut pas être ouvert"),
-        ({"OPEN311_DATABASE_URL": "sqlite:////dev/null/x"}, "que son dossier existe"),
+        ({"OPEN311_DATABASE_URL": "sqlite:////dev/null/x"}, "pas de base de données ici"),
         ({"OPEN311_DATABASE_URL": f"sqlite:///{__file__}"}, "n'est pas une base SQLite"),
         ({"OPEN311_WORKERS": "3"}, "SQLite n'admet qu'un processus"),
         ({"OPEN311_PORT": "eighty"}, "OPEN311_PORT"),

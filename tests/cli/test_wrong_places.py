@@ -10,6 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from open311.cli import main
+from open311.cli.site import alone_with_file
+from open311.config.settings import Settings
+from open311.storage.database import Database
 from tests.cli.conftest import GENTILLY, Shell
 from tests.postgres import PrivateCluster
 
@@ -47,6 +50,7 @@ def test_reading_makes_no_folder_of_photos(shell: Shell) -> None:
         ("postgresql://u@127.0.0.1:1/x", "PostgreSQL ne répond pas : vérifiez qu'il tourne"),
         ("postgresql://u@nohost.invalid/x", "l'hôte de PostgreSQL est introuvable"),
         ("postgresql://u@127.0.0.1:port/x", "le port est un nombre"),
+        ("sqlite://", "il manque le chemin du fichier"),
         ("sqlite:////nowhere/x.sqlite3", "ne peut pas être ouvert ; il faut que son dossier"),
     ],
 )
@@ -131,3 +135,50 @@ def test_the_system_speaks_french(shell: Shell) -> None:
     assert "(c'est un dossier)" in shell.refused("jurisdiction", "check", folder)
     assert "servies : gentilly.fr" in shell.refused("request", "list", "-j", "nogent")
     assert "open311 key list" in shell.refused("key", "revoke", "inconnue")
+
+
+def test_a_database_of_a_later_program_is_left_alone(shell: Shell, database: Database) -> None:
+    later = "UPDATE alembic_version SET version_num = '9999'"
+    database.write(lambda connection: connection.exec_driver_sql(later))
+    for line in ("serve --port 0", "db upgrade", "db check", "request list"):
+        result = shell(*line.split())
+        assert result.exit_code == 1
+        said = result.output
+        assert "version plus récente" in said
+        assert "db upgrade" not in said
+
+
+def test_a_second_server_on_one_sqlite_file_is_refused(
+    migrated_sqlite: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "open311.sqlite3"
+    path.write_bytes(migrated_sqlite.read_bytes())
+    shell = Shell(f"sqlite:///{path}", tmp_path)
+    with alone_with_file(Settings(database_url=shell.database_url)):
+        assert "SQLite n'en admet qu'un" in shell.refused("serve", "--port", "0")
+        shell.done("key", "list")  # commands take their turn
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("openapi trop", "« trop » est de trop."),
+        ("serve --port", "L'option --port demande une valeur."),
+        ("demo --folder FILE", "FILE : c'est un fichier, un dossier est attendu."),
+        ("import absent.csv", "absent.csv : il n'existe pas."),
+    ],
+)
+def test_what_click_says_is_said_in_french(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").touch()
+    assert told in Shell("sqlite:///x.sqlite3", tmp_path).refused(*line.split(), code=2)
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [("192.0.2.1", "donnez une adresse de cette machine"), ("nohost.invalid", "de cette machine")],
+)
+def test_an_address_of_another_machine_is_told(shell: Shell, host: str, told: str) -> None:
+    assert told in shell.refused("serve", "--naked", "--host", host, "--port", "0")

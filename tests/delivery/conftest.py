@@ -19,6 +19,7 @@ from open311.storage.deliveries import StoredDelivery
 from open311.storage.delivery_records import DeliveryFilter, attempts_of, list_deliveries
 from tests.conftest import Clock, World
 from tests.delivery.fake_tool import FakeTool
+from tests.postgres import PrivateCluster
 
 NAME = "gentilly-gmao"
 
@@ -110,3 +111,12 @@ def make_delivering(make_world: Callable[..., World], clock: Clock) -> Callable[
 @pytest.fixture
 def delivering(make_delivering: Callable[..., Delivering]) -> Delivering:
     return make_delivering()
+
+
+@pytest.fixture
+def new_url(engine: str, request: pytest.FixtureRequest) -> Callable[[], str | None]:
+    """The URL of an empty database of the engine; None stands for a SQLite file."""
+    if engine == "sqlite":
+        return lambda: None
+    cluster: PrivateCluster = request.getfixturevalue("postgres")
+    return cluster.create_database

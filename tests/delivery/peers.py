@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from open311.config.jurisdiction_file import read_jurisdiction_file
@@ -28,6 +29,10 @@ _SERVE = [sys.executable, "-c", "from open311.cli import main; main()", "serve",
 _OWN = (
     "jurisdiction_key = (SELECT jurisdiction_key FROM jurisdiction "
     "WHERE jurisdiction_id = :id AND environment = 'production')"
+)
+
+EVERY_WAY = pytest.mark.parametrize(
+    "one_server", [False, True], ids=["servers of their own", "jurisdictions of one server"]
 )
 
 
@@ -239,3 +244,27 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def one(peer: Peer) -> Any:
+    """The only request of a server, once it is there."""
+    return until(lambda: next(iter(peer.shown()), None))
+
+
+def settled(peer: Peer) -> bool:
+    """Whether nothing waits to be sent."""
+    found = peer.database.first("SELECT count(*) FROM outbox WHERE state = 'pending'")
+    assert found is not None
+    return found[0] == 0 and all(state == "done" for _, state in peer.deliveries())
+
+
+def has_status(peer: Peer, status: str) -> bool:
+    [row] = peer.shown()
+    return bool(row["status"] == status)
+
+
+def quiet(peers: list[Peer]) -> list[list[tuple[str, str]]]:
+    """The deliveries of all, when nothing moves any more over several polls."""
+    until(lambda: all(settled(peer) for peer in peers) or None)
+    time.sleep(2.5)  # two polls: a loop would have come round
+    return [peer.deliveries() for peer in peers]

@@ -20,7 +20,7 @@ def test_every_metric_is_explained_and_exists(delivering: Delivering) -> None:
 
 
 def test_every_command_of_the_guide_exists() -> None:
-    shown = re.findall(r"^open311 (delivery|destination|request) (\w+)", GUIDE, re.MULTILINE)
+    shown = re.findall(r"^open311 (delivery|destination|request) ([\w-]+)", GUIDE, re.MULTILINE)
     assert len(shown) > 6
     for group, verb in shown:
         found = main.get_command(click.Context(main), group)

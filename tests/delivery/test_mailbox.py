@@ -256,8 +256,10 @@ def test_a_mail_that_comes_back_alerts_and_is_sent_again_once_the_address_is_rig
     id_ = office.world.posted_id()
     mail = office.deliver()
     assert office.post.envelopes[-1].mail_from == "retours@ville.example"
-    office.receive(bounce(mail))
     office.receive(bounce(mail, action="delayed"))
+    office.look()
+    assert office.states() == ["create done"]
+    office.receive(bounce(mail))
     office.look()
     assert office.notes(id_) == []
     assert "create dead" in office.states()

@@ -13,7 +13,7 @@ import pytest
 
 from open311.adapters.contract import Adapter
 from open311.adapters.registry import make_adapter
-from open311.domain.delivery import DeliveryState, Exchange, OutcomeUnknown, ToolRefused
+from open311.domain.delivery import DeliveryState, Exchange, OutcomeUnknown, Throughput, ToolRefused
 from open311.domain.status import Stage
 from open311.operations import delivery_desk
 from open311.operations.delivery import deliver_next
@@ -159,6 +159,24 @@ def test_no_person_and_no_secret_is_in_the_record_whatever_the_tool_repeats(
     assert "refusé" in kept
     for canary in CANARIES:
         assert canary not in kept, canary
+
+
+def test_a_profile_says_how_much_its_tool_bears(
+    make_delivering: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a destination of its own mind is asked first."""
+    monkeypatch.setenv("CANARY", SECRET)
+    limited = PROFILE.replace("[auth]", "[transport]\nmax_per_minute = 30\n[auth]")
+    (tmp_path / "essai.toml").write_text(limited, "utf-8")
+    destination = make_delivering(
+        profile=str(tmp_path / "essai.toml"),
+        settings={"base_url": "http://127.0.0.1:9"},
+        secrets={"token": "env:CANARY"},
+        allowed_networks=["127.0.0.0/8"],
+        max_at_once=2,
+    ).destination
+    throughput = make_adapter(destination).capabilities.throughput
+    assert throughput.under(destination.throughput) == Throughput(at_once=2, per_minute=30)
 
 
 def deliver(delivering: Delivering, adapter: Adapter) -> bool:

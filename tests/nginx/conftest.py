@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.acceptance.conftest import City, open_city
+from tests.acceptance.mailed_links import MAILBOX, SECRET
 from tests.nginx.front import NGINX, Front
 
 #: The real ones make a test wait for half a minute.
@@ -25,15 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="SKIPPED LOUDLY: nginx is not installed"))
 
 
-SECRET = "un-secret-partage-de-plus-de-32-octets"
 #: A mailbox, and tools that tell us things at `/hooks/…`; no worker speaks to them here.
-DESTINATIONS = """
-[[destinations]]
-name = "boite"
-profile = "email"
-settings = {{ host = "localhost", sender = "a@ville.example", recipients = "b@ville.example" }}
-secrets = {{ link_key = "file:{secret}" }}
-
+DESTINATIONS = (
+    MAILBOX
+    + """
 [[destinations]]
 name = "signe"
 profile = "roundup"
@@ -64,6 +60,7 @@ profile = "roundup"
 settings = {{ base_url = "https://outil.example/", user = "u", hook_scheme = "publik" }}
 secrets = {{ password = "file:{secret}", hook_secret = "file:{secret}" }}
 """
+)
 
 
 @pytest.fixture(scope="session")

@@ -5,26 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import sqlite3
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
 
 from open311.adapters.publik import sign_query
-from open311.domain.delivery import TicketReceipt
-from open311.domain.signed_link import SignedLink, sign_link
-from open311.storage import tickets
-from open311.storage.database import Database
-from tests.acceptance.conftest import LAT, LONG, City
-from tests.nginx.conftest import SECRET
+from tests.acceptance.conftest import City
+from tests.acceptance.mailed_links import SECRET, link_to, reported
 from tests.nginx.front import Answer, Front, request
 from tests.nginx.test_refusals import check_errors
 
 pytestmark = pytest.mark.acceptance
 
-V2 = "/open311/gentilly.fr/v2"
 FORM = "Content-Type: application/x-www-form-urlencoded"
 BODY = json.dumps({"ticket": 1}).encode()
 LIMIT = 262_144
@@ -107,30 +100,9 @@ def test_hooks_take_post_only(front: Front) -> None:
 
 
 @pytest.fixture
-def link(front: Front, proxied_city: City, tmp_path_factory: pytest.TempPathFactory) -> str:
+def link(proxied_city: City) -> str:
     """The address of a link that closes a request whose ticket is in the mailbox."""
-    told = {"service_code": "proprete", "api_key": proxied_city.key, "lat": LAT, "long": LONG}
-    body = urlencode(told | {"description": "Dépôt <b>sauvage</b>"}).encode()
-    posted = front.answer(request("POST", f"{V2}/requests.json", FORM, body=body))
-    id_ = json.loads(posted.body)[0]["service_request_id"]
-    return f"/agent?t={token_of(proxied_city, id_, 'close')}"
-
-
-def token_of(city: City, id_: str, action: str) -> str:
-    path = Path(city.server.log).parent / "open311.sqlite3"
-    with sqlite3.connect(path) as bare:
-        ((key,),) = bare.execute("SELECT max(request_key) FROM service_request").fetchall()
-    database = Database(f"sqlite:///{path}")
-    try:
-        database.write(
-            lambda connection: tickets.put_ticket(
-                connection, "boite", key, TicketReceipt(id_), datetime.now(UTC)
-            )
-        )
-    finally:
-        database.close()
-    expires = datetime.now(UTC) + timedelta(days=1)
-    return sign_link(SignedLink("boite", id_, action, expires), SECRET.encode())
+    return link_to(reported(proxied_city, "Dépôt <b>sauvage</b>"), "close")
 
 
 def test_a_link_shows_then_acts_and_no_cache_keeps_it(front: Front, link: str) -> None:
