@@ -8,10 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from open311.domain.errors import InvalidFields, InvalidRequest
-from open311.domain.request import Kind, Reporter, RequestDraft
 from open311.domain.search import fold
 from open311.domain.status import PUBLIC_STATUS, STAGE_OF_UPDATE, Stage, Visibility
 from open311.domain.transfer import TransferRecord
+from open311.formats.draft import request_draft
 from open311.formats.fields import Fields
 from open311.formats.schemas import ImportSchema, read
 from open311.formats.text import quoted
@@ -68,7 +68,6 @@ _STAGES: dict[str, Stage] = {
     "archive": Stage.ARCHIVED,
     "archivee": Stage.ARCHIVED,
 }
-_REPORTER = tuple(Reporter.__slots__)
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ def _record(
     code, name = values.get("service_code", ""), values.get("service_name")
     visibility = values.get("visibility")
     return TransferRecord(
-        draft=_draft(values, fields, services.get(code) or services.get(name or "") or code),
+        draft=request_draft(values, fields, services.get(code) or services.get(name or "") or code),
         stage=stage,
         requested_datetime=requested,
         updated_datetime=max(requested, values.get("updated_datetime") or closed or requested),
@@ -184,26 +183,6 @@ def _record(
         service_notice=values.get("service_notice"),
         is_staff=values.get("is_staff", False),
         visibility=None if visibility is None else Visibility(visibility),
-    )
-
-
-def _draft(values: Mapping[str, Any], fields: Fields, service_code: str) -> RequestDraft:
-    return RequestDraft(
-        service_code=service_code,
-        lat=values.get("lat"),
-        long=values.get("long"),
-        address=values.get("address_string"),
-        address_id=values.get("address_id"),
-        zipcode=values.get("zipcode"),
-        description=values.get("description"),
-        title=values.get("title"),
-        kind=Kind(values.get("kind", "report")),
-        attributes=fields.attributes(),
-        reporter=Reporter(**{name: values.get(name) for name in _REPORTER}),
-        media_urls=values.get("media_url", ()),
-        service_object_id=values.get("service_object_id"),
-        service_object_type=values.get("service_object_type"),
-        channel=values.get("channel"),
     )
 
 

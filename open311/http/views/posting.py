@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from flask import Response, request
@@ -13,8 +12,9 @@ from flask import Response, request
 from open311.domain.attributes import unknown_codes
 from open311.domain.errors import InvalidRequest
 from open311.domain.hops import ORIGIN_HEADER, read_hops
-from open311.domain.request import Kind, Photo, Reporter, RequestDraft
+from open311.domain.request import Photo
 from open311.formats import answers
+from open311.formats.draft import request_draft
 from open311.formats.fields import Fields
 from open311.formats.photos import Photo as PreparedPhoto
 from open311.formats.photos import prepare_photos
@@ -51,7 +51,6 @@ _MAX_LOGGED_CODES = 10
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 #: Characters; the claim of a longer reference is its digest.
 _LONG_REFERENCE = 200
-_REPORTER = tuple(Reporter.__slots__)
 
 _IDEMPOTENCY_HEADER = {
     "in": "header",
@@ -111,7 +110,7 @@ def _accepted(side: Side, fields: Fields) -> AcceptedRequest:
     environment = side.scope.environment
     return accept_request(
         side,
-        _draft(reading.values, fields),
+        request_draft(reading.values, fields, reading.values.get("service_code", "")),
         names_at=lambda lat, long: installation().names_at(lat, long, environment),
         faults=reading.faults,
     )
@@ -130,27 +129,6 @@ def _log_unknown_codes(accepted: AcceptedRequest) -> None:
             codes=[code for code in unknown if _CODE.fullmatch(code)][:_MAX_LOGGED_CODES],
             count=len(unknown),
         )
-
-
-def _draft(values: dict[str, Any], fields: Fields) -> RequestDraft:
-    return RequestDraft(
-        service_code=values.get("service_code", ""),
-        lat=values.get("lat"),
-        long=values.get("long"),
-        address=values.get("address_string"),
-        address_id=values.get("address_id"),
-        zipcode=values.get("zipcode"),
-        description=values.get("description"),
-        title=values.get("title"),
-        kind=Kind(values.get("kind", "report")),
-        attributes=fields.attributes(),
-        reporter=Reporter(**{name: values.get(name) for name in _REPORTER}),
-        media_urls=values.get("media_url", ()),
-        photos=fields.files,
-        service_object_id=values.get("service_object_id"),
-        service_object_type=values.get("service_object_type"),
-        channel=values.get("channel"),
-    )
 
 
 def _idempotency_key() -> str | None:
