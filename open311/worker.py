@@ -8,6 +8,7 @@ the next one does not understand.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -87,6 +88,10 @@ class Lane(threading.Thread):
         holder = f"{desk.worker}-{post.version}/{name}"  # no two lanes hold leases under one name
         self.desk = replace(desk, worker=holder, version=post.version, is_stopping=self.is_stopping)
         self.busy_since: float | None = None
+        self._away: tuple[type[Exception], ...] = (
+            Unavailable,
+            *desk.installation.database.write_errors,
+        )
         self._make = make
         self._look_s = look_s
         self._stopping = threading.Event()
@@ -110,11 +115,11 @@ class Lane(threading.Thread):
         while not self.is_stopping():
             try:
                 self._serve()
-            except (Unavailable, SQLAlchemyError) as error:
+            except self._away as error:
                 _log.warning("database away", destination=self.name, reason=type(error).__name__)
                 self._stopping.wait(_RETRY_S)
             except Exception as error:  # noqa: BLE001 - the lane must outlive any surprise
-                _log.error("lane failed", destination=self.name, exc_info=error)
+                self._tell_surprise(error)
                 self._stopping.wait(_RETRY_S)
         self.desk.installation.database.end_thread()
 
@@ -137,6 +142,16 @@ class Lane(threading.Thread):
                     self._awake.clear()
         finally:
             adapter.close()
+
+    def _tell_surprise(self, error: Exception) -> None:
+        """Say in the log, and where people look, what nobody foresaw."""
+        name = self.post.destination.name
+        _log.error("lane failed", destination=name, exc_info=error)
+        fault = f"Erreur interne : {type(error).__name__} (voir le journal) ; essayé de nouveau."
+        with contextlib.suppress(Unavailable):
+            self.desk.installation.database.write(
+                lambda connection: destinations.put_fault(connection, name, fault)
+            )
 
     def _adapter(self) -> Adapter | None:
         """The adapter; None, with the reason where people look, when it cannot be made."""
@@ -161,8 +176,15 @@ class Lane(threading.Thread):
             self.busy_since = None
 
     def _look(self, poll: Poll, polling: Rhythm) -> bool:
-        hinted = answer_hints(poll) > 0
-        return bool(polling.is_due() and poll_destination(poll)) or hinted
+        """Look what changed; a surprise there does not hold up deliveries."""
+        try:
+            hinted = answer_hints(poll) > 0
+            return bool(polling.is_due() and poll_destination(poll)) or hinted
+        except self._away:
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd change must not stop the lane
+            self._tell_surprise(error)
+            return False
 
 
 class Worker:

@@ -209,8 +209,8 @@ def _apply(
             )
 
         return {
-            "key": key(["*"], ["create", "update"], "production"),
-            "staff_key": key(["gentilly.fr"], ["create", "update", "staff"], "production"),
+            "key": key(["*"], ["create", "update", "peer"], "production"),
+            "staff_key": key(["gentilly.fr"], ["create", "update", "staff", "peer"], "production"),
             "nogent_key": key(["nogent-sur-marne.fr"], ["create", "update"], "production"),
             "test_key": key(["*"], ["create", "update"], "test"),
         }

@@ -22,7 +22,9 @@ from jmespath.exceptions import JMESPathError
 
 from open311.adapters import publik
 from open311.adapters.profile import Filled, Setting
+from open311.domain.delivery import MAX_TOLD_ID
 from open311.domain.errors import Open311Error
+from open311.domain.told_text import told_id
 
 #: How far the tool's clock may be from ours (Standard Webhooks 1.0.0).
 TOLERANCE_S = 300
@@ -213,10 +215,9 @@ def _ticket_id(body: bytes, path: str | None) -> str | None:
     if path is None:
         return None
     try:
-        found = jmespath.search(path, json.loads(body))
+        return told_id(jmespath.search(path, json.loads(body)))[:MAX_TOLD_ID]
     except (ValueError, RecursionError, JMESPathError):
         return None
-    return str(found)[:200] if isinstance(found, str | int) and found != "" else None
 
 
 _CHECKS: Mapping[str, Callable[[Hook, str, Filled, datetime], str]] = {

@@ -117,7 +117,10 @@ def _content(source: str, depth: int = 0) -> dict[str, Any]:
         raise ProfileFaults(
             source, [f"extends : le nom d'un profil, {_MAX_ANCESTORS} niveaux au plus."]
         )
-    below = _content(_beside(source, parent), depth + 1)
+    if parent.endswith(".toml"):
+        parent = str(Path(source).parent / parent)
+    _check_parent(source, parent)
+    below = _content(parent, depth + 1)
     if "tried" in content:
         below.pop("tried", None)  # what was shown of the one is not shown of the other
     _settle_defaults(below, content)
@@ -134,21 +137,15 @@ def _settle_defaults(below: dict[str, Any], above: dict[str, Any]) -> None:
             theirs[name] = {k: v for k, v in theirs[name].items() if k not in _FOR_UNKNOWN_WORDS}
 
 
-def _beside(source: str, parent: str) -> str:
-    """The parent's name, or its path as the child's file sees it.
-
-    Raises:
-        ProfileFaults: there is no such profile: a fault of the child's `extends`.
-    """
+def _check_parent(source: str, parent: str) -> None:
+    """Blame the file that names a profile which is not there, not the one that is not there."""
     if parent.endswith(".toml"):
-        path = Path(source).parent / parent
-        if not path.is_file():
+        if not Path(parent).is_file():
             raise ProfileFaults(source, [f"extends : le fichier « {parent} » n'existe pas."])
-        return str(path)
-    if parent not in shipped_profiles():
+    elif parent not in shipped_profiles():
         hint = suggestion(parent, shipped_profiles())
-        raise ProfileFaults(source, [f"extends : « {parent} » n'est pas un profil livré{hint}."])
-    return parent
+        fault = f"« {parent} » n'est pas un profil livré{hint} ; un fichier finit par .toml."
+        raise ProfileFaults(source, [f"extends : {fault}"])
 
 
 def _toml(source: str) -> dict[str, Any]:

@@ -22,6 +22,10 @@ from open311.adapters.transforms import Means, as_text, is_empty, transformed
 from open311.adapters.vocabulary import Values
 from open311.adapters.wire import Reply
 from open311.adapters.xml_in import parse_xml
+from open311.domain.told_text import storable, told_id
+
+#: What takes the place of an id must be one: `true` is an answer of another shape.
+_IDS = frozenset({"ticket_id", "event_id"})
 
 
 @lru_cache(maxsize=1024)
@@ -141,13 +145,18 @@ class AnswerReader:
     def texts(
         self, picks: Picks, node: Any, reply: Reply, values: Values, means: Means
     ) -> dict[str, str]:
-        """Every pick that is there, as text; templates may name the values found before."""
+        """Every pick that is there, as text; templates may name the values found before.
+
+        Raises:
+            ValueError: as `find`; or an id is neither a text nor a whole number.
+            UnmappedValue: a transform has nothing for a value.
+        """
         read: dict[str, str] = {}
         templates_last = sorted(picks, key=lambda name: picks[name].template is not None)
         for name in templates_last:
             found = self.value(picks[name], node, reply, {**values, **read}, means)
             if not is_empty(found):
-                read[name] = as_text(found)
+                read[name] = told_id(found) if name in _IDS else storable(as_text(found))
         return read
 
 

@@ -187,6 +187,8 @@ class ChangeReader:
             raise ToolRefused(error.message, exchange=answered.reply.exchange) from error
         except ValueError as error:
             raise unreadable(answered.reply, str(error), safe=True) from error
+        if "ticket_id" in picks and "ticket_id" not in found:
+            raise unreadable(answered.reply, "l'identifiant d'un ticket manque", safe=True)
         return found
 
 

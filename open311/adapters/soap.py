@@ -51,6 +51,7 @@ from open311.domain.delivery import (
     ToolError,
     ToolRefused,
 )
+from open311.domain.told_text import told_id
 
 #: SOAP says both with 200 and 500 that there is a document to read.
 _WITH_DOCUMENT = (200, 202, 500)
@@ -319,7 +320,13 @@ def _found(
         values = {name: jmespath.search(path, plain) for name, path in operation.answer.items()}
     except JMESPathError as error:
         raise unreadable(reply, str(error), safe=safe) from error
-    return {name: None if is_empty(each) else as_text(each) for name, each in values.items()}
+    found = {name: None if is_empty(each) else as_text(each) for name, each in values.items()}
+    try:
+        if found.get("ticket_id"):
+            found["ticket_id"] = told_id(values["ticket_id"])
+    except ValueError as error:
+        raise unreadable(reply, str(error), safe=safe) from error
+    return found
 
 
 def _receipt(found: Mapping[str, str | None], reply: Reply) -> TicketReceipt:

@@ -17,11 +17,15 @@ from open311.domain.delivery import DeliveryState
 from open311.domain.errors import NotFound
 from open311.operations import copies, delivery_desk
 from open311.operations.installation import Installation
+from open311.operations.undeclared import undeclared_sentences
 from open311.storage.delivery_records import DeliveryFilter, list_deliveries
 from open311.storage.scope import service_request_id_of
 
 _json = click.option("--json", "as_json", is_flag=True, help="Répondre en JSON, pour un programme.")
 _number = click.argument("number", type=click.IntRange(1), metavar="ENVOI")
+_force = click.option(
+    "--force", is_flag=True, help="Même tenu par un worker (leased) : s'il ne vit plus."
+)
 _STATES = [state.value for state in DeliveryState]
 
 
@@ -83,12 +87,12 @@ def list_(as_json: bool, **wanted: Any) -> None:  # noqa: FBT001 - click gives o
     """
     with open_installation() as here, here.database.connect() as connection:
         found = list_deliveries(connection, _filter(here, **wanted))
-        held = copies.held_sentence(here.database)
+        told = [copies.held_sentence(here.database), *undeclared_sentences(here).values()]
     if as_json:
         click.echo(json.dumps([described_delivery(each) for each in found], ensure_ascii=False))
         return
-    if held:
-        say(held)
+    for sentence in filter(None, told):
+        say(sentence)
     for each in found:
         click.echo(delivery_line(each))
 
@@ -130,28 +134,42 @@ def replay(number: int | None, **wanted: Any) -> None:
 @delivery.command()
 @click.argument("number", type=click.IntRange(1), metavar="[ENVOI]", required=False)
 @_chosen
-def retry(number: int | None, **wanted: Any) -> None:
+@_force
+def retry(number: int | None, force: bool, **wanted: Any) -> None:  # noqa: FBT001
     """Faire partir tout de suite des envois qui attendent leur prochain essai (pending).
 
-    open311 delivery retry 42
-    open311 delivery retry --destination gentilly-gmao
+    Ceux aussi qu'un worker disparu tenait encore (leased), une fois leur bail passé.
+
+        open311 delivery retry 42
+        open311 delivery retry --destination gentilly-gmao
     """
     _need_choice(number, wanted)
     with open_installation() as here:
         chosen = _filter(here, number=number, **wanted)
-        done = here.database.write(lambda c: delivery_desk.retry(c, chosen, here.now()))
+        done = here.database.write(
+            lambda c: delivery_desk.retry(c, chosen, here.now(), force=force)
+        )
     _tell(done, "avancé", number)
 
 
 @delivery.command()
-@_number
-def abandon(number: int) -> None:
-    """Renoncer à un envoi ; avec la création d'un ticket, à toutes ses suites.
+@click.argument("number", type=click.IntRange(1), metavar="[ENVOI]", required=False)
+@_chosen
+@_force
+def abandon(number: int | None, force: bool, **wanted: Any) -> None:  # noqa: FBT001
+    """Renoncer à des envois ; avec la création d'un ticket, à toutes ses suites.
 
     open311 delivery abandon 42
+    open311 delivery abandon --destination ancienne-gmao
     """
+    _need_choice(number, wanted)
     with open_installation() as here:
-        given_up = here.database.write(lambda c: delivery_desk.abandon(c, number, here.now()))
+        write, now = here.database.write, here.now()
+        if number is None:
+            chosen = _filter(here, **wanted)
+            _tell(write(lambda c: delivery_desk.abandon_all(c, chosen, now)), "abandonné", None)
+            return
+        given_up = write(lambda c: delivery_desk.abandon(c, number, now, force=force))
     id_ = service_request_id_of(given_up.request_key)
     click.echo(f"L'envoi {number} de la demande {id_} vers {given_up.destination} est abandonné.")
 
@@ -161,7 +179,14 @@ def abandon(number: int) -> None:
 @click.option("--ticket", "ticket_id", metavar="ID", help="Il est arrivé : le ticket a cet ID.")
 @click.option("--arrived", is_flag=True, help="Il est arrivé (photo, commentaire).")
 @click.option("--absent", is_flag=True, help="Il n'est pas dans l'outil : le renvoyer.")
-def resolve(number: int, ticket_id: str | None, arrived: bool, absent: bool) -> None:  # noqa: FBT001
+@_force
+def resolve(
+    number: int,
+    ticket_id: str | None,
+    arrived: bool,  # noqa: FBT001
+    absent: bool,  # noqa: FBT001
+    force: bool,  # noqa: FBT001
+) -> None:
     """Dire ce qu'est devenu un envoi parti sans réponse (unknown), après avoir regardé.
 
     open311 delivery resolve 42 --ticket DI-2026-118
@@ -174,7 +199,7 @@ def resolve(number: int, ticket_id: str | None, arrived: bool, absent: bool) -> 
     with open_installation() as here:
         here.database.write(
             lambda c: delivery_desk.resolve(
-                c, number, here.now(), arrived=not absent, ticket_id=ticket_id
+                c, number, here.now(), arrived=not absent, ticket_id=ticket_id, force=force
             )
         )
     click.echo(f"L'envoi {number} {'repart' if absent else 'est arrivé'}.")

@@ -14,9 +14,10 @@ from open311.cli.site import open_installation
 from open311.cli.teaching import TeachingGroup
 from open311.domain.delivery import Destination, ToolError
 from open311.domain.errors import NotFound, Open311Error
-from open311.operations.alerts import all_destinations, troubles_of
+from open311.operations.alerts import troubles_of
 from open311.operations.copies import held_sentence
 from open311.operations.installation import Installation
+from open311.operations.undeclared import all_destinations, undeclared
 from open311.storage import delivery_records, destinations, hints
 from open311.storage.catalogue import bump_configuration
 from open311.storage.destinations import DestinationState
@@ -117,16 +118,21 @@ def _described(here: Installation) -> list[dict[str, Any]]:
     now, database = here.now(), here.database
     states, counts = destinations.all_states(database), delivery_records.counts(database)
     oldest, troubles = delivery_records.oldest_undelivered(database), troubles_of(here, now)
+    known = [
+        (each.name, each.profile, _state(states.get(each.name, DestinationState(each.name)), now))
+        for each in all_destinations(here)
+    ]
+    known += [(name, "-", "inconnue") for name in undeclared(here)]
     return [
         {
-            "name": each.name,
-            "profile": each.profile,
-            "state": _state(states.get(each.name, DestinationState(each.name)), now),
-            "deliveries": {state: n for (name, state), n in counts.items() if name == each.name},
-            "oldest_s": _age_s(oldest.get(each.name), now),
-            "troubles": [trouble.sentence for trouble in troubles[each.name]],
+            "name": name,
+            "profile": profile,
+            "state": state,
+            "deliveries": {state: n for (of, state), n in counts.items() if of == name},
+            "oldest_s": _age_s(oldest.get(name), now),
+            "troubles": [trouble.sentence for trouble in troubles[name]],
         }
-        for each in all_destinations(here)
+        for name, profile, state in known
     ]
 
 

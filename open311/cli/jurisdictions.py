@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from open311.adapters.registry import profile_faults
+from open311.cli.progress import say
 from open311.cli.site import open_installation
 from open311.cli.teaching import TeachingGroup
 from open311.config.errors import JurisdictionFileError
@@ -16,6 +17,7 @@ from open311.domain.errors import Open311Error
 from open311.operations.installation import Installation
 from open311.operations.jurisdictions import Applied, apply_jurisdiction
 from open311.operations.rerender import rerender_side
+from open311.operations.undeclared import left_behind, undeclared_sentences
 
 _files = click.argument(
     "files", nargs=-1, required=True, metavar="FICHIER…", type=click.Path(path_type=Path)
@@ -32,11 +34,15 @@ def jurisdiction() -> None:
 def check(files: tuple[Path, ...]) -> None:
     """Vérifier des fichiers ; aucune base n'est nécessaire, rien n'est changé.
 
-    Toutes les fautes sont dites à la fois, chacune avec sa clé.
+    Toutes les fautes sont dites à la fois, chacune avec sa clé. S'il y a une base, les
+    envois qui resteraient sans destination sont comptés.
 
         open311 jurisdiction check gentilly.fr.toml nogent-sur-marne.fr.toml
     """
-    for path, document in _checked(files):
+    checked = _checked(files)
+    for sentence in _left_behind([document for _, document in checked]):
+        say(sentence)
+    for path, document in checked:
         count = len(document["services"])
         click.echo(f"{path} : {document['name']}, {count} services, aucune faute.")
 
@@ -60,6 +66,8 @@ def apply(files: tuple[Path, ...]) -> None:
             _tell(applied)
             if applied.renames:
                 _rerender(here, applied)
+        for sentence in undeclared_sentences(here).values():
+            say(sentence)
 
 
 @jurisdiction.command(name="list")
@@ -106,6 +114,15 @@ def _with_sound_profiles(path: Path, document: dict[str, Any]) -> dict[str, Any]
     if faults:
         raise JurisdictionFileError(path, faults)
     return document
+
+
+def _left_behind(documents: list[dict[str, Any]]) -> list[str]:
+    """What these files would leave without a destination; nothing where there is no database."""
+    try:
+        with open_installation() as here:
+            return left_behind(here, documents)
+    except Exception:  # noqa: BLE001 - checking needs no database, nor one that answers
+        return []
 
 
 def _tell(applied: Applied) -> None:

@@ -71,6 +71,9 @@ def create(
 
     open311 key create --jurisdiction gentilly.fr --label "Application mobile"
     open311 key create --jurisdiction '*' --right create --right staff --expires-days 365
+
+    Droits : create (déposer), update (ajouter une suite), staff (agir en agent), peer (être
+    un autre serveur, cru quand il dit par où une demande est passée).
     """
     with open_installation() as here:
         _check_served(here, jurisdictions)

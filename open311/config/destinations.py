@@ -13,6 +13,7 @@ from open311.domain.crs import is_known
 
 NAME = r"[a-z0-9][a-z0-9-]{0,63}"
 _REFERENCE = r"(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)"
+_OUTSIDE = ("refuse", "allow")
 _DAY_S = 86_400
 _SCALARS = (str, int, bool)
 
@@ -43,6 +44,7 @@ def _destination(table: Table, service_codes: Collection[str], folder: Path) -> 
         "allowed_networks": _networks(table),
         "epsg": _epsg(table),
         "alert_after_s": table.whole("alert_after_s", 60, 30 * _DAY_S) or _DAY_S,
+        "outside": table.choice("outside", _OUTSIDE) or "refuse",
         "poll_s": table.whole("poll_s", 10, 7 * _DAY_S) or 300,
         "max_at_once": table.whole("max_at_once", 1, 1000),
         "max_per_minute": table.whole("max_per_minute", 1, 100_000),

@@ -49,7 +49,7 @@ class Table:
         return list(self._content)
 
     def path(self, key: str) -> str:
-        """Dotted path of one key of this table; no key is the table itself."""
+        """Dotted path of one key of this table; of the table itself without a key."""
         return ".".join(part for part in (self.where, key) if part)
 
     def fault(self, key: str, sentence: str) -> None:
@@ -113,8 +113,8 @@ class Table:
         """A whole number between two bounds, both allowed."""
         value: int | None = self._typed(key, int, required=required)
         if value is not None and not low <= value <= high:
-            span = f"entre {low} et {high}" if low != high else str(low)
-            self.fault(key, f"{'un nombre ' if low != high else ''}{span} est attendu.")
+            wanted = f"un nombre entre {low} et {high}" if low < high else str(low)
+            self.fault(key, f"{wanted} est attendu.")
             return None
         return value
 

@@ -1,7 +1,9 @@
 """What travels between a service request and a ticket in a business tool.
 
 A *ticket* is the object in the tool; a *delivery* is one step towards it (create,
-photo, comment, status), tried until it is done, refused, or somebody must look.
+photo, comment, status), tried until it is done, refused, or somebody must look. What a
+tool tells becomes fit to be stored here, whatever adapter brings it: no lone surrogate, no
+NUL, no more characters than are kept.
 """
 
 from __future__ import annotations
@@ -12,6 +14,19 @@ from datetime import datetime
 from enum import StrEnum
 
 from open311.domain.request import Answer, Reporter
+from open311.domain.told_text import storable
+
+#: Characters that are kept of what a tool tells; the ids as their columns have them.
+MAX_TOLD_ID = 255
+_WORDS, _ADDRESS, _MESSAGE, _NOTE = 255, 2000, 4000, 20_000
+
+
+def _keep_storable(told: object, **limits: int | None) -> None:
+    """Clean texts of a frozen object at its birth, each cut to its limit."""
+    for name, limit in limits.items():
+        text = getattr(told, name)
+        if text is not None:
+            object.__setattr__(told, name, storable(text, limit))
 
 
 class Idempotency(StrEnum):
@@ -123,6 +138,9 @@ class Exchange:
     response: str = ""
     status_code: int | None = None
 
+    def __post_init__(self) -> None:
+        _keep_storable(self, request=None, response=None)
+
 
 @dataclass(frozen=True, slots=True)
 class TicketReceipt:
@@ -142,6 +160,11 @@ class TicketReceipt:
     etag: str | None = None
     note: str | None = None
     exchange: Exchange = field(default=Exchange(), compare=False)
+
+    def __post_init__(self) -> None:
+        _keep_storable(
+            self, ticket_id=None, number=_WORDS, url=_ADDRESS, status=_WORDS, etag=_ADDRESS
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +191,16 @@ class TicketChange:
     number: str | None = None
     returned: str | None = None
 
+    def __post_init__(self) -> None:
+        _keep_storable(
+            self, ticket_id=None, event_id=None, status=_WORDS, note=_NOTE, author=_WORDS,
+            number=_WORDS, returned=_MESSAGE,
+        )  # fmt: skip
+        if len(self.event_id) > MAX_TOLD_ID:
+            digest = hashlib.sha256(self.event_id.encode()).hexdigest()
+            object.__setattr__(self, "event_id", f"long:{digest}")
+        object.__setattr__(self, "media_urls", tuple(map(storable, self.media_urls)))
+
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
@@ -176,6 +209,9 @@ class ChangePage:
     changes: tuple[TicketChange, ...]
     cursor: str
     more: bool = False
+
+    def __post_init__(self) -> None:
+        _keep_storable(self, cursor=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +288,8 @@ class ToolError(Exception):
     """
 
     def __init__(self, message: str, *, exchange: Exchange | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = storable(message, _MESSAGE)
+        super().__init__(self.message)
         self.exchange = exchange or Exchange()
 
 
@@ -308,6 +344,7 @@ class Destination:
         secrets: setting name → reference, `env:NAME` or `file:/path`.
         allowed_networks: private networks (CIDR) that this destination alone may reach.
         epsg: CRS of x and y, checked against its area of use; None = WGS 84 only.
+        outside: `refuse` to send a position outside the jurisdiction, or `allow` it.
         alert_after_s: age of the oldest pending delivery that alerts.
         poll_s: seconds between two looks at what changed in the tool.
         max_at_once, max_per_minute: how much its tool bears (Throughput); None: as its
@@ -323,6 +360,7 @@ class Destination:
     epsg: int | None = None
     alert_after_s: int = 86_400
     poll_s: int = 300
+    outside: str = "refuse"
     max_at_once: int | None = None
     max_per_minute: int | None = None
 

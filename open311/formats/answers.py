@@ -10,8 +10,8 @@ from open311.domain.errors import InvalidFields, Open311Error
 from open311.domain.request import Receipt, RequestUpdate
 from open311.domain.service import Attribute, Service
 from open311.domain.status import PUBLIC_STATUS
+from open311.domain.told_text import carried_by_xml
 from open311.formats.datetimes import format_datetime
-from open311.formats.text import carried_by_xml
 
 SPECIFICATION = "http://wiki.open311.org/GeoReport_v2"
 _FORMATS = ["text/xml", "application/json"]

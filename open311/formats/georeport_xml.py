@@ -10,8 +10,8 @@ from typing import Any
 
 from lxml import etree
 
+from open311.domain.told_text import carried_by_xml
 from open311.formats.spark import ABSENT_WHEN_UNKNOWN, CHILD_OF, decimal
-from open311.formats.text import carried_by_xml
 
 
 def write_xml(root: str, value: Any) -> bytes:

@@ -11,11 +11,8 @@ import unicodedata
 from typing import Final
 
 from open311.domain.errors import InvalidRequest
+from open311.domain.told_text import REPLACEMENT, carried_by_xml
 
-REPLACEMENT: Final = "\ufffd"
-
-# XML 1.0 (fifth edition), production [2] Char; CR is gone before this is asked.
-_NOT_XML: Final = re.compile(r"[^\t\n\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 # Soft hyphen, bidirectional controls, zero-width and annotation characters: in a
 # name or a code they only serve to make one value look like another.
 _INVISIBLE: Final = re.compile(
@@ -54,15 +51,10 @@ def clean_text(value: str, *, one_line: bool = False, field: str | None = None) 
         raise InvalidRequest(
             f"{field or 'texte'} : le caractère NUL (U+0000) n’est pas accepté.", field=field
         )
-    text = _NOT_XML.sub(REPLACEMENT, value.replace("\r\n", "\n").replace("\r", "\n"))
+    text = carried_by_xml(value.replace("\r\n", "\n").replace("\r", "\n"))
     if not one_line:
         return _composed(text)
     return _composed(_BREAK.sub(" ", _INVISIBLE.sub("", text))).strip()
-
-
-def carried_by_xml(text: str) -> str:
-    """Return text in which U+FFFD stands for each character that XML 1.0 cannot carry."""
-    return _NOT_XML.sub(REPLACEMENT, text)
 
 
 def quoted(text: str) -> str:

@@ -12,6 +12,7 @@ import structlog
 from open311.domain.delivery import Destination
 from open311.operations.copies import held_sentence
 from open311.operations.installation import Installation
+from open311.operations.undeclared import all_destinations, undeclared_sentences
 from open311.storage import delivery_records, destinations, inbox
 
 _log = structlog.get_logger("open311.alert")
@@ -54,12 +55,17 @@ def raise_alerts(
 
 
 def troubles_of(installation: Installation, now: datetime) -> dict[str, list[Trouble]]:
-    """What is wrong with each destination of the installation; an empty list when nothing is."""
+    """What is wrong with each destination of the installation; an empty list when nothing is.
+
+    Destinations that are declared no more, but were, or are waited for, are among them.
+    """
     database = installation.database
     states, counts = destinations.all_states(database), delivery_records.counts(database)
     oldest, events = delivery_records.oldest_undelivered(database), inbox.counts(database)
     held = held_sentence(database)
-    found: dict[str, list[Trouble]] = {}
+    found: dict[str, list[Trouble]] = {name: [] for name in states}
+    for name, sentence in undeclared_sentences(installation).items():
+        found[name] = [Trouble("undeclared", sentence)]
     for destination in all_destinations(installation):
         name = destination.name
         state = states.get(name, destinations.DestinationState(name))
@@ -72,16 +78,6 @@ def troubles_of(installation: Installation, now: datetime) -> dict[str, list[Tro
             *_waiting(name, "unmapped", events.get((name, inbox.UNMAPPED), 0)),
         ]
     return found
-
-
-def all_destinations(installation: Installation) -> list[Destination]:
-    """Every destination of the installation, by name."""
-    named = {
-        destination.name: destination
-        for side in installation.sides.values()
-        for destination in side.jurisdiction.destinations
-    }
-    return [named[name] for name in sorted(named)]
 
 
 def _stopped(name: str, state: destinations.DestinationState) -> Iterator[Trouble]:

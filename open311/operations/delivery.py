@@ -36,7 +36,7 @@ from open311.operations.sending import send
 from open311.operations.verdicts import Circuit, Verdict, verdict_on
 from open311.storage import catalogue, deliveries, destinations, tickets
 from open311.storage.deliveries import StoredDelivery
-from open311.storage.delivery_records import Attempt, insert_attempt, is_forgotten
+from open311.storage.delivery_records import Attempt, find_delivery, insert_attempt, is_forgotten
 
 #: Marks of notes kept per ticket: more than come back between two polls.
 _NOTES_KEPT = 20
@@ -63,6 +63,14 @@ class Desk:
     chance: Chance = random.uniform
     version: int | None = None
     is_stopping: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """When an attempt began, and how long it took."""
+
+    started: datetime
+    duration_ms: int
 
 
 def deliver_next(desk: Desk, side: Side, destination: Destination, adapter: Adapter) -> bool:
@@ -102,18 +110,20 @@ def dispatch(
     adapter: Adapter,
     delivery: StoredDelivery,
 ) -> Verdict | None:
-    """Try one delivery that this worker holds, and settle it; None when the lease was lost."""
+    """Try one delivery that this worker holds, and settle it; None when the lease was lost.
+
+    Whatever goes wrong with it, our own mistakes included, is recorded and counted, so
+    that no delivery is tried without end.
+
+    Raises:
+        Unavailable: the database cannot be written; the lease runs out by itself.
+    """
     started, clock = desk.clock(), time.monotonic()
-    verdict = _tried(desk, side, destination, adapter, delivery)
+    verdict = _tried_or_failed(desk, side, destination, adapter, delivery)
     if verdict is None:
         return None
-    took, now = round((time.monotonic() - clock) * 1000), desk.clock()
-
-    def settle(connection: Connection) -> bool:
-        kept = _recorded(connection, delivery, verdict, started, took)
-        return _settle(connection, desk, delivery, kept, now)
-
-    held = desk.installation.database.write(settle)
+    trial = Trial(started, round((time.monotonic() - clock) * 1000))
+    verdict, held = _settled(desk, adapter, delivery, verdict, trial)
     _log.info(
         "delivery",
         destination=destination.name,
@@ -122,9 +132,61 @@ def dispatch(
         service_request_id=delivery.service_request_id,
         outcome=verdict.outcome,
         state=str(verdict.state) if held else "lost lease",
-        duration_ms=took,
+        duration_ms=trial.duration_ms,
     )
     return verdict if held else None
+
+
+def _tried_or_failed(
+    desk: Desk, side: Side, destination: Destination, adapter: Adapter, delivery: StoredDelivery
+) -> Verdict | None:
+    """As `_tried`; a mistake of our own is a failure like another."""
+    away: tuple[type[Exception], ...] = (Unavailable, *desk.installation.database.write_errors)
+    try:
+        return _tried(desk, side, destination, adapter, delivery)
+    except away:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the 7 days must end
+        _log.error("delivery failed", delivery=delivery.delivery_key, exc_info=error)
+        message = f"Erreur interne : {type(error).__name__} (voir le journal)."
+    with desk.installation.database.connect() as connection:
+        now_there = find_delivery(connection, delivery.delivery_key)
+    if now_there is not None and now_there.sent_datetime is not None:
+        return _unknown(desk, adapter, delivery, OutcomeUnknown(message), with_words=True)
+    wait = desk.pace.wait_after(delivery.attempts + 1, desk.chance)
+    return Verdict(DeliveryState.PENDING, "failed", message, wait=wait, counted=True)
+
+
+def _unknown(
+    desk: Desk,
+    adapter: Adapter,
+    delivery: StoredDelivery,
+    failure: OutcomeUnknown,
+    *,
+    with_words: bool,
+) -> Verdict:
+    """It was sent, and then we failed: as if the answer had been lost."""
+    grade = adapter.capabilities.grade_of(delivery.kind, with_words=with_words)
+    failures = delivery.attempts + 1
+    return verdict_on(failure, grade, failures=failures, pace=desk.pace, chance=desk.chance)
+
+
+def _settled(
+    desk: Desk, adapter: Adapter, delivery: StoredDelivery, verdict: Verdict, trial: Trial
+) -> tuple[Verdict, bool]:
+    """Write what became of a delivery; what cannot be written down is an unknown outcome."""
+    database, now = desk.installation.database, desk.clock()
+    try:
+        return database.write(lambda c: _settle(c, desk, delivery, verdict, trial, now))
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - the database refuses something the tool said
+        _log.error("outcome not written", delivery=delivery.delivery_key, exc_info=error)
+        message = f"La réponse de l'outil ne peut pas être gardée ({type(error).__name__})."
+    failure = OutcomeUnknown(message, exchange=verdict.exchange)
+    has_words = verdict.told_text is not None
+    unwritten = _unknown(desk, adapter, delivery, failure, with_words=has_words)
+    return database.write(lambda c: _settle(c, desk, delivery, unwritten, trial, now))
 
 
 def _tried(
@@ -196,12 +258,14 @@ def _exchanged(
 
 
 def _recorded(
-    connection: Connection, delivery: StoredDelivery, verdict: Verdict, started: datetime, took: int
+    connection: Connection, delivery: StoredDelivery, verdict: Verdict, trial: Trial
 ) -> Verdict:
     """Record an attempt; the verdict as far as it may be kept."""
     if is_forgotten(connection, delivery.request_key):
         verdict = wordless(verdict)
-    attempt = Attempt(started, took, verdict.outcome, verdict.message, verdict.exchange)
+    attempt = Attempt(
+        trial.started, trial.duration_ms, verdict.outcome, verdict.message, verdict.exchange
+    )
     insert_attempt(connection, delivery.delivery_key, attempt)
     return verdict
 
@@ -211,9 +275,11 @@ def _settle(
     desk: Desk,
     delivery: StoredDelivery,
     verdict: Verdict,
+    trial: Trial,
     now: datetime,
-) -> bool:
-    """Write what became of a delivery; False when its lease was lost meanwhile."""
+) -> tuple[Verdict, bool]:
+    """Write what became of a delivery, and whether its lease was still held."""
+    verdict = _recorded(connection, delivery, _own_ticket(connection, delivery, verdict), trial)
     verdict = _given_up(delivery, verdict, now)
     give_up = delivery.give_up_datetime
     if verdict.counted and give_up is None:
@@ -239,7 +305,27 @@ def _settle(
     if verdict.told_stage or verdict.told_text:
         _remember(connection, delivery, verdict)
     _tell_circuit(connection, desk, delivery.destination, verdict, now)
-    return held
+    return verdict, held
+
+
+def _own_ticket(connection: Connection, delivery: StoredDelivery, verdict: Verdict) -> Verdict:
+    """The verdict, unless its ticket is another request's: then a person must look."""
+    if verdict.receipt is None:
+        return verdict
+    ticket_id = verdict.receipt.ticket_id
+    owner = tickets.other_owner(connection, delivery.destination, delivery.request_key, ticket_id)
+    if owner is None:
+        return verdict
+    return replace(
+        verdict,
+        state=DeliveryState.UNKNOWN,
+        outcome="twin",
+        message=f"L'outil répond par le ticket « {ticket_id[:60]} », qui est déjà celui de la "
+        f"demande {owner} : regardez dans l'outil, puis open311 delivery resolve.",
+        receipt=None,
+        counted=True,
+        circuit=Circuit.FAULT,
+    )
 
 
 def _sent(delivery: StoredDelivery, verdict: Verdict, now: datetime) -> datetime | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from open311.operations.alerts import all_destinations
 from open311.operations.installation import Installation
+from open311.operations.undeclared import all_destinations, undeclared
 from open311.storage import delivery_records, destinations, inbox
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -17,7 +17,8 @@ Sample = tuple[Mapping[str, str], float]
 def delivery_metrics(installation: Installation, now: datetime) -> str:
     """Every metric of deliveries; the names are documented in docs/delivery.md."""
     database = installation.database
-    names = [destination.name for destination in all_destinations(installation)]
+    declared = [destination.name for destination in all_destinations(installation)]
+    names = [*declared, *undeclared(installation)]
     states = destinations.all_states(database)
     oldest = delivery_records.oldest_undelivered(database)
     waiting, since = delivery_records.waiting_outbox(database)
@@ -50,8 +51,11 @@ def delivery_metrics(installation: Installation, now: datetime) -> str:
         ),
         _family(
             "open311_destination_stopped",
-            "1 while a destination is paused or its circuit is open",
-            [({"destination": name}, _stopped(states, name, now)) for name in names],
+            "1 while a destination is paused, its circuit is open, or nobody declares it",
+            [
+                ({"destination": name}, name not in declared or _stopped(states, name, now))
+                for name in names
+            ],
         ),
     )
     return "".join(line for family in families for line in family)

@@ -2,8 +2,9 @@
 
 An event is taken over once; our own words that come back are dropped; a status that
 is older than the last one changes nothing; an unknown status changes nothing either,
-and somebody is told. What the public reads is dated when it is published, so that it
-never goes back and nobody who follows by date misses it.
+and somebody is told. A date that has not come yet counts as now, and an address that the
+public must not be sent to is left out: the event says so. What the public reads is dated
+when it is published, so that it never goes back and nobody who follows by date misses it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Connection
 
 from open311.domain.delivery import Destination, TicketChange, mark_of
-from open311.domain.errors import NotAllowed, Open311Error
+from open311.domain.errors import InvalidRequest, NotAllowed, Open311Error
+from open311.domain.media_url import check_media_url
 from open311.domain.request import MAX_DESCRIPTION
 from open311.domain.status import Stage, is_open
 from open311.formats.text import clean_text
@@ -26,6 +28,9 @@ from open311.operations.installation import Side
 from open311.storage import delivery_records, inbox, requests, tickets
 from open311.storage.inbox import InboxEvent
 from open311.storage.tickets import StoredTicket
+
+#: How far a tool's clock may be ahead of ours before its date is not believed.
+_CLOCKS_APART = timedelta(minutes=10)
 
 #: What a status of the tool is called here; None when nobody said (`Adapter.stage_of`).
 Translation = Callable[[str], str | None]
@@ -141,17 +146,34 @@ def _take(
     stage = None if change.status is None else stage_of(change.status)
     if change.status is not None and stage is None:
         return Taken.UNMAPPED, f"état inconnu : « {change.status[:80]} »"
+    change, remarks = _believed(change, now)
     fresh = _without_echoes(ticket, change)
-    if change.status is not None and _is_late(ticket, change):
+    if change.status is not None and _is_late(ticket, change, now):
         fresh, stage = replace(fresh, status=None), None
+        remarks.append("état plus ancien que le dernier repris")
     steps = list(_steps(connection, side, ticket, fresh, Stage(stage) if stage else None))
     for step in steps:
         take_step(connection, side, ticket.service_request_id, step, public_url=public_url, now=now)
     if stage is not None:
         tickets.note_changed(connection, ticket, change.status, _mark(change))
     if not steps:
-        return Taken.IGNORED, "rien de nouveau"
-    return Taken.DONE, None
+        return Taken.IGNORED, " ; ".join(["rien de nouveau", *remarks])
+    return Taken.DONE, " ; ".join(remarks) or None
+
+
+def _believed(change: TicketChange, now: datetime) -> tuple[TicketChange, list[str]]:
+    """The change without what nobody may believe or publish, and remarks on what was left out."""
+    remarks = []
+    if change.changed_datetime > now + _CLOCKS_APART:
+        remarks.append(f"daté du futur ({change.changed_datetime.isoformat()}) : pris à sa venue")
+        change = replace(change, changed_datetime=now)
+    good = []
+    for url in change.media_urls:
+        try:
+            good.append(check_media_url(url))
+        except InvalidRequest as error:
+            remarks.append(f"« {url[:200]} » laissée : {error.message}")
+    return replace(change, media_urls=tuple(good)), remarks
 
 
 def _take_back(
@@ -204,14 +226,22 @@ def _step(change: TicketChange, stage: Stage | None) -> Step:
     )
 
 
-def _is_late(ticket: StoredTicket, change: TicketChange) -> bool:
-    """Whether a later status was taken over already (the event's id breaks ties)."""
-    return ticket.changed is not None and _order(_mark(change)) < _order(ticket.changed)
+def _is_late(ticket: StoredTicket, change: TicketChange, now: datetime) -> bool:
+    """Whether a later status was taken over already (the event's id breaks ties).
+
+    A mark that lies ahead of now is of a clock that was wrong: it holds nothing up.
+    """
+    if ticket.changed is None or _order(ticket.changed)[0] > _moment(now + _CLOCKS_APART):
+        return False
+    return _order(_mark(change)) < _order(ticket.changed)
 
 
 def _mark(change: TicketChange) -> str:
-    moment = change.changed_datetime.astimezone(UTC).isoformat(timespec="microseconds")
-    return f"{moment} {change.event_id}"
+    return f"{_moment(change.changed_datetime)} {change.event_id}"
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _order(mark: str) -> tuple[str, int, str]:

@@ -23,7 +23,8 @@ from open311.storage.catalogue import StoredKey
 PREFIX = "o311"
 #: Seconds; the longest time in which an identical body may be the same report.
 LONGEST_SAME_BODY_WINDOW_S = 86_400
-RIGHTS = ("create", "update", "staff")
+#: `peer`: believed when it tells which way a request came (`Open311-Origin`).
+RIGHTS = ("create", "update", "staff", "peer")
 #: One text for every reason: nobody learns which keys or jurisdictions exist (L1, L2).
 _REFUSED = "api_key : une clé valide est nécessaire pour cette action."
 

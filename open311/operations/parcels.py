@@ -15,7 +15,7 @@ from open311.domain.delivery import (
     Ticket,
     TicketReceipt,
 )
-from open311.domain.errors import NotFound
+from open311.domain.errors import InvalidRequest, NotFound
 from open311.domain.history import note_of
 from open311.domain.request import Photo, Reporter, RequestUpdate, StoredRequest
 from open311.domain.status import Visibility
@@ -78,9 +78,14 @@ def pack(
     """Read and compose one step.
 
     Raises:
-        InvalidRequest: its position cannot be said in the destination's frame.
+        InvalidRequest: its position cannot be said in the destination's frame, or the
+            destination is another jurisdiction's now.
         NotFound: a photo is gone. Unavailable: database or media cannot be read.
     """
+    if delivery.jurisdiction_key != side.scope.jurisdiction_key:
+        raise InvalidRequest(
+            f"« {destination.name} » est passée à une autre collectivité que celle de la demande."
+        )
     with installation.database.connect() as connection:
         read = _read(connection, side, delivery)
     if read is None or read.stored.request.visibility in _NEVER_SENT:

@@ -88,10 +88,13 @@ def poll_destination(poll: Poll, *, at_once: bool = False) -> int:
     if state is None:
         return 0
     try:
-        return _read_feed(poll, state.cursor) if can.changes else _read_tickets(poll)
+        taken = _read_feed(poll, state.cursor) if can.changes else _read_tickets(poll)
     except ToolError as error:
         _note_failure(poll, error)
         return 0
+    if state.reason:
+        database.write(lambda connection: destinations.put_fault(connection, name, None))
+    return taken
 
 
 def answer_hints(poll: Poll) -> int:

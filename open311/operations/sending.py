@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from open311.adapters.contract import Adapter
 from open311.domain.delivery import (
+    MAX_TOLD_ID,
     AttachmentRefused,
     DeliveryKind,
     Exchange,
@@ -51,9 +52,23 @@ def create_or_find(adapter: Adapter, delivery: StoredDelivery, parcel: Parcel) -
     if delivery.sent_datetime is not None and looked:
         found = adapter.lookup(parcel.ticket.key)
         if found is not None:
-            return delivered("found", found.exchange, receipt=found)
+            return delivered("found", found.exchange, receipt=_usable(found))
     receipt = adapter.create(parcel.ticket)
-    return delivered("created", receipt.exchange, receipt=receipt)
+    return delivered("created", receipt.exchange, receipt=_usable(receipt))
+
+
+def _usable(receipt: TicketReceipt) -> TicketReceipt:
+    """The receipt, whose id we can keep and ask for again.
+
+    Raises:
+        OutcomeUnknown: there may be a ticket, and nobody could name it.
+    """
+    if not receipt.ticket_id.strip() or len(receipt.ticket_id) > MAX_TOLD_ID:
+        raise OutcomeUnknown(
+            f"L'outil donne un identifiant de ticket vide ou de plus de {MAX_TOLD_ID} caractères.",
+            exchange=receipt.exchange,
+        )
+    return receipt
 
 
 def send(adapter: Adapter, delivery: StoredDelivery, parcel: Parcel) -> Verdict:

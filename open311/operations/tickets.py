@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 from open311.domain.crs import from_wgs84
 from open311.domain.delivery import Attachment, Destination, Ticket
 from open311.domain.errors import InvalidRequest
-from open311.domain.jurisdiction import Jurisdiction
 from open311.domain.request import Photo, Reporter, StoredRequest
 from open311.operations.installation import Installation, Side
 from open311.operations.publishing import photo_url
@@ -32,8 +31,8 @@ def compose_ticket(
     """The ticket of a request as it stands now.
 
     Raises:
-        InvalidRequest: the position cannot be given in the destination's frame, or
-            lies outside the jurisdiction that refuses such positions.
+        InvalidRequest: the position lies outside the jurisdiction, and the destination
+            does not allow it; or it cannot be given in the destination's frame.
     """
     request, public_url = stored.request, installation.public_url
     service = side.jurisdiction.services.get(request.service_code)
@@ -101,11 +100,7 @@ def _placed(ticket: Ticket, side: Side, destination: Destination) -> Ticket:
     """The ticket with x and y, if its destination wants them and there is a position."""
     if ticket.lat is None or ticket.long is None:
         return ticket
-    if not _is_plausible(side.jurisdiction, ticket.lat, ticket.long):
-        raise InvalidRequest(
-            f"La position {ticket.lat}, {ticket.long} est hors de « {side.jurisdiction.name} » : "
-            "le contour a changé, ou les axes sont inversés ; rien n'est envoyé."
-        )
+    _check_inside(ticket.lat, ticket.long, side, destination)
     if destination.epsg is None:
         return ticket
     try:
@@ -118,12 +113,12 @@ def _placed(ticket: Ticket, side: Side, destination: Destination) -> Ticket:
     return replace(ticket, x=x, y=y, epsg=destination.epsg)
 
 
-def _is_plausible(territory: Jurisdiction, lat: float, long: float) -> bool:
-    """Whether a crew may be sent there.
-
-    Where positions outside are accepted, the one that is refused lies outside and would
-    be inside with its axes the other way round.
-    """
-    if territory.boundary.contains(lat, long):
-        return True
-    return territory.outside == "accept" and not territory.boundary.contains(long, lat)
+def _check_inside(lat: float, long: float, side: Side, destination: Destination) -> None:
+    """The last look at swapped axes, before a crew is sent to the wrong place."""
+    territory = side.jurisdiction
+    if destination.outside != "allow" and not territory.boundary.contains(lat, long):
+        raise InvalidRequest(
+            f"La position {lat}, {long} est hors de « {territory.name} » : le contour a changé, "
+            'ou les axes sont inversés ; rien n\'est envoyé (outside = "allow" dans la '
+            f"destination « {destination.name} » le permettrait)."
+        )

@@ -16,6 +16,7 @@ from open311.domain.errors import Forbidden, NotFound
 from open311.domain.request import StoredRequest
 from open311.domain.signed_link import SignedLink, check_link, destination_of_link
 from open311.domain.status import Stage, Visibility, is_open
+from open311.domain.told_text import storable
 from open311.operations.inbound import Taken, apply_change
 from open311.operations.installation import Installation, Side
 from open311.storage import inbox, requests, tickets
@@ -76,8 +77,8 @@ def receive_hook(installation: Installation, name: str, hook: Hook) -> bool:
         raise HookRefused("Ce webhook n'est pas signé comme il le faut.") from error
     now = installation.now()
     checked = check_hook(hook, filled, now)
-    text = hook.body.decode(errors="replace").replace("\0", "\ufffd")
-    event = InboxEvent(name, checked.event_id, checked.ticket_id, text, inbox.WAITING)
+    text = storable(hook.body.decode(errors="replace"))
+    event = InboxEvent(name, storable(checked.event_id), checked.ticket_id, text, inbox.WAITING)
     return installation.database.write(lambda connection: inbox.put_event(connection, event, now))
 
 

@@ -11,12 +11,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from open311.domain.delivery import DeliveryState, Exchange
+from open311.domain.told_text import storable
 from open311.storage import sql
 from open311.storage.database import Database
 from open311.storage.deliveries import SELECT, StoredDelivery, delivery_of
 from open311.storage.requests import decoded
 from open311.storage.types import from_stored, to_utc_text
 
+#: Nobody reads megabytes.
 _MAX_TEXT = 20_000
 
 
@@ -53,8 +55,8 @@ def insert_attempt(connection: Connection, delivery_key: int, attempt: Attempt) 
         "outcome": attempt.outcome,
         "message": attempt.message,
         "status_code": attempt.exchange.status_code,
-        "request": _storable(attempt.exchange.request),
-        "response": _storable(attempt.exchange.response),
+        "request": storable(attempt.exchange.request, _MAX_TEXT),
+        "response": storable(attempt.exchange.response, _MAX_TEXT),
     }
     sql.execute(connection, sql.insert("delivery_attempt"), row)
 
@@ -184,7 +186,7 @@ def mark_returned(
             {
                 "d": destination,
                 "key": request_key,
-                "reason": _storable(reason),
+                "reason": storable(reason, _MAX_TEXT),
                 "now": to_utc_text(now),
             },
         )
@@ -258,6 +260,33 @@ def forget_attempts_before(connection: Connection, moment: datetime) -> int:
     )
 
 
+def free_lease(
+    connection: Connection, delivery_key: int, now: datetime, state: DeliveryState, *, force: bool
+) -> bool:
+    """Take a delivery from who holds it; False when he may still be sending.
+
+    That it may have arrived is not forgotten.
+
+    Args:
+        state: where it goes: to be sent in its turn, or to be decided by a person.
+        force: even before the lease has run out.
+    """
+    return bool(
+        sql.execute(
+            connection,
+            "UPDATE delivery SET state = :state, lease_until = NULL, leased_by = NULL, "
+            "not_before = :now WHERE delivery_key = :key AND state = 'leased' "
+            "AND (:force = 1 OR lease_until <= :now)",
+            {
+                "key": delivery_key,
+                "now": to_utc_text(now),
+                "state": str(state),
+                "force": int(force),
+            },
+        )
+    )
+
+
 def all_may_have_arrived(connection: Connection, now: datetime) -> None:
     """After a restore: what waits may have been sent already from the database that was lost."""
     sql.execute(
@@ -304,8 +333,3 @@ def _change(
             {"key": delivery_key, **values},
         )
     )
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL stores no NUL; nobody reads megabytes."""
-    return text.replace("\0", "\ufffd")[:_MAX_TEXT]

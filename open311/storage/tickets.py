@@ -94,6 +94,16 @@ def find_by_ticket_id(
     return None if found is None else _ticket_of(found)
 
 
+def other_owner(
+    connection: Connection, destination: str, request_key: int, ticket_id: str
+) -> int | None:
+    """The public id of another request whose ticket that is already, or None."""
+    found = find_by_ticket_id(connection, destination, ticket_id)
+    if found is None or found.request_key == request_key:
+        return None
+    return found.service_request_id
+
+
 def tickets_of(connection: Connection, request_key: int) -> list[StoredTicket]:
     """All tickets of a request."""
     found = sql.rows(

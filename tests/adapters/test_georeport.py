@@ -61,7 +61,7 @@ class Peer:
             document = read_jurisdiction_file(GENTILLY)
             catalogue.put_jurisdiction(connection, "gentilly.fr", document, now)
             return create_key(
-                connection, label="peer", jurisdictions=["*"], rights=["create", "update"],
+                connection, label="peer", jurisdictions=["*"], rights=["create", "update", "peer"],
                 environment="production", now=now,
             )  # fmt: skip
 

@@ -40,6 +40,7 @@ answer = { ticket_id = "id" }
 FAULTS = [
     ("[unknown]", "unknown : clé inconnue"),
     ("format = 2", "format : 1 est attendu."),
+    ("[operations.explode]\nmethod = 1", "operations.explode : cette opération n'existe pas"),
     ('kind = "python"', "kind : « python » ne convient pas"),
     ('idempotency = "lookup"', "operations.lookup : obligatoire"),
     ('fields = [{ to = "a", from = "titel" }]', "(vouliez-vous dire « title » ?)"),
@@ -80,7 +81,7 @@ FAULTS = [
         "operations.create.fields[0].to : « b » ne peut pas contenir aussi « b.c »",
     ),
     ('extends = "self"', "extends : « self » n'est pas un profil livré"),
-    ('extends = "not-there.toml"', "extends : le fichier « not-there.toml » n'existe pas"),
+    ('extends = "not-there.toml"', "not-there.toml » n'existe pas"),
     ('body = "none"', "des « fields » demandent un corps"),
     ('[tables.priority.values]\na = "1"', "tables.priority.default : il faut"),
     (
@@ -183,6 +184,15 @@ def test_profiles_that_extend_each_other_end(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_text('extends = "a.toml"')
     with pytest.raises(ProfileFaults, match="niveaux au plus"):
         read_profile(str(tmp_path / "a.toml"))
+
+
+@pytest.mark.parametrize("parent", ["city", "gone.toml"])
+def test_a_profile_that_extends_nothing_is_blamed_itself(tmp_path: Path, parent: str) -> None:
+    path = tmp_path / "city.toml"
+    path.write_text(f'extends = "{parent}"', encoding="utf-8")
+    with pytest.raises(ProfileFaults, match=r"extends : .*" + parent) as caught:
+        read_profile(str(path))
+    assert str(path) in caught.value.message
 
 
 def test_a_destination_is_told_all_that_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

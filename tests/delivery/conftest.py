@@ -99,9 +99,11 @@ def make_delivering(make_world: Callable[..., World], clock: Clock) -> Callable[
         idempotency: Idempotency = Idempotency.LOOKUP,
         can: dict[str, bool] | None = None,
         more: tuple[dict[str, Any], ...] = (),
+        jurisdiction: dict[str, Any] | None = None,
         **changes: Any,
     ) -> Delivering:
-        world = make_world(destinations=[destination_document(**changes), *more])
+        declared = [destination_document(**changes), *more]
+        world = make_world(destinations=declared, **(jurisdiction or {}))
         desk = Desk(world.installation, "worker-1", clock, Pace(), lambda _, high: high)
         return Delivering(world, FakeTool(idempotency, **(can or {})), desk)
 

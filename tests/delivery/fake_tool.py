@@ -160,5 +160,5 @@ class FakeTool:
 
 
 def change(ticket_id: str, event_id: str, minute: int, **values: str) -> TicketChange:
-    moment = datetime(2026, 11, 16, 10, minute, tzinfo=UTC)
+    moment = datetime(2026, 11, 16, 8, minute, tzinfo=UTC)
     return TicketChange(ticket_id, event_id, moment, **values)  # type: ignore[arg-type]

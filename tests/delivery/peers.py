@@ -234,7 +234,7 @@ def _new_key(connection: Any) -> str:
         connection,
         label="peer",
         jurisdictions=["*"],
-        rights=["create", "update", "staff"],
+        rights=["create", "update", "staff", "peer"],
         environment="production",
         now=datetime.now(UTC),
     )

@@ -235,7 +235,22 @@ def test_a_secret_in_the_path_stays_out_of_the_log(
     assert SECRET not in told.out + told.err
 
 
-@pytest.mark.parametrize("body", [b"", b"no json", b"[" * 5000, b'{"ticket": {}}', b"\xff\x00"])
+UNNAMED = [b"", b"no json", b"[" * 5000, b'{"ticket": {}}', b"\xff\x00",
+           b'{"ticket": {"id": true}}', b'{"ticket": {"id": ""}}']  # fmt: skip
+
+
+@pytest.mark.parametrize("told", ["\\ud800", "\\u0000"])
+def test_an_id_that_no_database_can_keep_is_cleaned(
+    served: Callable[..., World], told: str
+) -> None:
+    world = served(hook_scheme="path", hook_networks="127.0.0.0/8")
+    body = f'{{"ticket": {{"id": "4{told}2"}}}}'.encode()
+    assert post(world, {}, body=body, path=f"voirie/{SECRET}") == 202
+    [event] = kept(world)
+    assert event.ticket_id == "4\ufffd2"
+
+
+@pytest.mark.parametrize("body", UNNAMED)
 def test_a_body_that_names_no_ticket_is_still_a_hint(
     served: Callable[..., World], body: bytes
 ) -> None:

@@ -153,3 +153,16 @@ def test_no_hops_are_no_origin(world: World, hops: str) -> None:
 def test_the_feed_tells_which_place_this_is(world: World) -> None:
     told = world.get("/servicerequestupdates.json").headers["Open311-Server"]
     assert told == f"{own_id(world)}/gentilly.fr"
+
+
+def test_only_a_peers_key_is_believed(world: World) -> None:
+    """Origins can be guessed: any other key could swallow a peer's next report."""
+    told = {HEADER: "s1/x.fr/100"}
+    nogent = {"base": "/open311/nogent-sur-marne.fr/v2", "service_code": "102",
+              "lat": "48.8370", "long": "2.4830", "headers": told}  # fmt: skip
+    squatted = world.post(**nogent, api_key=world.nogent_key, description="rien")
+    assert squatted.status_code == 403
+    assert "« peer »" in squatted.get_data(as_text=True)
+    assert (world.count("service_request"), world.count("request_origin")) == (0, 0)
+    assert world.post(**nogent, description="la vraie").status_code == 200
+    assert world.count("service_request") == 1

@@ -10,7 +10,7 @@ import structlog
 from flask import Response, request
 
 from open311.domain.attributes import unknown_codes
-from open311.domain.errors import InvalidRequest
+from open311.domain.errors import Forbidden, InvalidRequest
 from open311.domain.hops import ORIGIN_HEADER, read_hops
 from open311.domain.request import Photo
 from open311.formats import answers
@@ -72,7 +72,7 @@ def post_request() -> Response:
     side = side_of(fields)
     key = key_for(side, fields, "create")
     idempotency_key = _idempotency_key()
-    hops = read_hops(request.headers.get(ORIGIN_HEADER))
+    hops = _believed_hops(key)
     accepted = _accepted(side, fields)
     _log_unknown_codes(accepted)
     claims = _claims(side, key, accepted, idempotency_key)
@@ -103,6 +103,23 @@ def get_request_id(token: str) -> Response:
     here, side = installation(), side_of(query_fields())
     id_, text = get_service_request_id(here.database, side, token, here.now())
     return document("service_requests", answers.token(id_, text))
+
+
+def _believed_hops(key: StoredKey) -> tuple[str, ...]:
+    """The way a request came, told by a key that may tell it.
+
+    Raises:
+        Forbidden: any other key could make a peer's next report pass for one of its own.
+    """
+    hops = read_hops(request.headers.get(ORIGIN_HEADER))
+    if hops and "peer" not in key.rights:
+        raise Forbidden(
+            f"{ORIGIN_HEADER} : cette clé n'a pas le droit « peer », qu'il faut pour transmettre "
+            "les demandes d'un autre serveur (open311 key create --right create --right update "
+            "--right peer).",
+            field=ORIGIN_HEADER,
+        )
+    return hops
 
 
 def _accepted(side: Side, fields: Fields) -> AcceptedRequest:
