@@ -13,6 +13,27 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_api_key()
+    _create_installation()
+    _create_jurisdiction()
+    _create_change_counter()
+    _create_service_request()
+    _create_idempotency()
+    _create_outbox()
+    _create_public_document()
+    _create_reporter()
+    _create_request_update()
+    _create_token()
+
+    op.execute("INSERT INTO installation VALUES (1, 0, 0, 0, '')")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(sa.schema.CreateSequence(sa.Sequence("service_request_id_seq")))
+        # Documents stay in their row up to a whole page: a list then reads one table,
+        # in order, and fetches nothing from the TOAST table.
+        op.execute("ALTER TABLE public_document SET (toast_tuple_target = 8160)")
+
+
+def _create_api_key() -> None:
     op.create_table('api_key',
     sa.Column('api_key_id', sa.String(length=32), nullable=False, comment='the public part of the key'),
     sa.Column('secret_sha256', sa.String(length=64), nullable=False),
@@ -28,6 +49,9 @@ def upgrade() -> None:
     sa.Column('replaces_api_key_id', sa.String(length=32), nullable=True, comment='the older key of the same client; both live during a rotation'),
     sa.PrimaryKeyConstraint('api_key_id', name=op.f('pk_api_key'))
     )
+
+
+def _create_installation() -> None:
     op.create_table('installation',
     sa.Column('id', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('configuration_version', sa.BigInteger(), nullable=False, comment='rises with each applied file or key change; workers reload on it'),
@@ -36,6 +60,9 @@ def upgrade() -> None:
     sa.Column('rendered_for', sa.Text(), nullable=False, comment='renderer version and public base URL of the stored documents'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_installation'))
     )
+
+
+def _create_jurisdiction() -> None:
     op.create_table('jurisdiction',
     sa.Column('jurisdiction_key', sa.Integer(), autoincrement=False, nullable=False, comment='small number, the upper bits of every request_key'),
     sa.Column('jurisdiction_id', sa.String(length=64), nullable=False),
@@ -45,6 +72,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('jurisdiction_key', name=op.f('pk_jurisdiction')),
     sa.UniqueConstraint('jurisdiction_id', 'environment', name=op.f('uq_jurisdiction_jurisdiction_id_environment'))
     )
+
+
+def _create_change_counter() -> None:
     op.create_table('change_counter',
     sa.Column('jurisdiction_key', sa.Integer(), nullable=False),
     sa.Column('slot', sa.SmallInteger(), nullable=False),
@@ -52,6 +82,9 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['jurisdiction_key'], ['jurisdiction.jurisdiction_key'], name=op.f('fk_change_counter_jurisdiction_key')),
     sa.PrimaryKeyConstraint('jurisdiction_key', 'slot', name=op.f('pk_change_counter'))
     )
+
+
+def _create_service_request() -> None:
     op.create_table('service_request',
     sa.Column('request_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False, comment='jurisdiction_key << 40 | id'),
     sa.Column('jurisdiction_key', sa.Integer(), nullable=False),
@@ -88,6 +121,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('request_key', name=op.f('pk_service_request')),
     sa.UniqueConstraint('service_request_id', name=op.f('uq_service_request_service_request_id'))
     )
+
+
+def _create_idempotency() -> None:
     op.create_table('idempotency',
     sa.Column('api_key_id', sa.String(length=32), nullable=False),
     sa.Column('claim', sa.String(length=320), nullable=False),
@@ -102,6 +138,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_idempotency_created_datetime'), ['created_datetime'], unique=False)
         batch_op.create_index(batch_op.f('ix_idempotency_request_key'), ['request_key'], unique=False)
 
+
+def _create_outbox() -> None:
     op.create_table('outbox',
     sa.Column('outbox_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('jurisdiction_key', sa.Integer(), nullable=False),
@@ -118,6 +156,8 @@ def upgrade() -> None:
     with op.batch_alter_table('outbox', schema=None) as batch_op:
         batch_op.create_index('ix_outbox_due', ['not_before'], unique=False, postgresql_where=sa.text("state = 'pending'"), sqlite_where=sa.text("state = 'pending'"))
 
+
+def _create_public_document() -> None:
     op.create_table('public_document',
     sa.Column('request_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('jurisdiction_key', sa.Integer(), nullable=False),
@@ -148,6 +188,8 @@ def upgrade() -> None:
         batch_op.create_index('ix_public_document_service', ['jurisdiction_key', 'service_code', 'requested_datetime'], unique=False, postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
         batch_op.create_index('ix_public_document_updated', ['jurisdiction_key', 'updated_datetime', 'request_key'], unique=False, postgresql_where=sa.text("shown = 'list'"), sqlite_where=sa.text("shown = 'list'"))
 
+
+def _create_reporter() -> None:
     op.create_table('reporter',
     sa.Column('request_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('email', sa.Text(), nullable=True),
@@ -159,6 +201,9 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['request_key'], ['service_request.request_key'], name=op.f('fk_reporter_request_key')),
     sa.PrimaryKeyConstraint('request_key', name=op.f('pk_reporter'))
     )
+
+
+def _create_request_update() -> None:
     op.create_table('request_update',
     sa.Column('update_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('jurisdiction_key', sa.Integer(), nullable=False),
@@ -182,6 +227,8 @@ def upgrade() -> None:
         batch_op.create_index('ix_request_update_feed', ['jurisdiction_key', 'updated_datetime', 'update_key'], unique=False)
         batch_op.create_index(batch_op.f('ix_request_update_request_key'), ['request_key'], unique=False)
 
+
+def _create_token() -> None:
     op.create_table('token',
     sa.Column('token', sa.String(length=64), nullable=False),
     sa.Column('request_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -191,13 +238,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('token', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_token_request_key'), ['request_key'], unique=False)
-
-    op.execute("INSERT INTO installation VALUES (1, 0, 0, 0, '')")
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(sa.schema.CreateSequence(sa.Sequence("service_request_id_seq")))
-        # Documents stay in their row up to a whole page: a list then reads one table,
-        # in order, and fetches nothing from the TOAST table.
-        op.execute("ALTER TABLE public_document SET (toast_tuple_target = 8160)")
 
 
 def downgrade() -> None:

@@ -15,6 +15,18 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_destination_state()
+    _create_inbox_event()
+    _create_delivery()
+    _create_request_origin()
+    _create_ticket()
+    _create_delivery_attempt()
+
+    op.add_column('installation', sa.Column('server_id', sa.String(length=32), nullable=False, server_default='', comment='this server among all others, for ever: tickets carry it'))
+    op.execute(sa.text("UPDATE installation SET server_id = :id").bindparams(id="s" + secrets.token_hex(5)))
+
+
+def _create_destination_state() -> None:
     op.create_table('destination_state',
     sa.Column('destination', sa.String(length=64), nullable=False),
     sa.Column('paused', sa.Boolean(), nullable=False, comment='by a person, or by a 401'),
@@ -27,6 +39,9 @@ def upgrade() -> None:
     sa.Column('alert_text', sa.Text(), nullable=True, comment='what that alert said'),
     sa.PrimaryKeyConstraint('destination', name=op.f('pk_destination_state'))
     )
+
+
+def _create_inbox_event() -> None:
     op.create_table('inbox_event',
     sa.Column('event_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('destination', sa.String(length=64), nullable=False),
@@ -42,6 +57,8 @@ def upgrade() -> None:
     with op.batch_alter_table('inbox_event', schema=None) as batch_op:
         batch_op.create_index('ix_inbox_event_state', ['state', 'event_key'], unique=False)
 
+
+def _create_delivery() -> None:
     op.create_table('delivery',
     sa.Column('delivery_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('destination', sa.String(length=64), nullable=False),
@@ -71,6 +88,8 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_delivery_request_key'), ['request_key'], unique=False)
         batch_op.create_index('ix_delivery_state', ['state', 'created_datetime'], unique=False)
 
+
+def _create_request_origin() -> None:
     op.create_table('request_origin',
     sa.Column('request_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('server_id', sa.String(length=120), nullable=False, comment='the first server of the chain'),
@@ -80,6 +99,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('request_key', name=op.f('pk_request_origin')),
     sa.UniqueConstraint('server_id', 'origin_id', name=op.f('uq_request_origin_server_id_origin_id'))
     )
+
+
+def _create_ticket() -> None:
     op.create_table('ticket',
     sa.Column('destination', sa.String(length=64), nullable=False),
     sa.Column('request_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
@@ -99,6 +121,8 @@ def upgrade() -> None:
     with op.batch_alter_table('ticket', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_ticket_request_key'), ['request_key'], unique=False)
 
+
+def _create_delivery_attempt() -> None:
     op.create_table('delivery_attempt',
     sa.Column('attempt_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('delivery_key', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -115,9 +139,6 @@ def upgrade() -> None:
     with op.batch_alter_table('delivery_attempt', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_delivery_attempt_delivery_key'), ['delivery_key'], unique=False)
         batch_op.create_index(batch_op.f('ix_delivery_attempt_started_datetime'), ['started_datetime'], unique=False)
-
-    op.add_column('installation', sa.Column('server_id', sa.String(length=32), nullable=False, server_default='', comment='this server among all others, for ever: tickets carry it'))
-    op.execute(sa.text("UPDATE installation SET server_id = :id").bindparams(id="s" + secrets.token_hex(5)))
 
 
 def downgrade() -> None:
