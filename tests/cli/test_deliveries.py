@@ -286,7 +286,7 @@ def test_waiting_deliveries_can_be_hurried(
     shell: Shell, post: Post, database: Database, peer: FakePeer, profile: Path
 ) -> None:
     write_profile(profile, nature='proprete = "SALE"')
-    peer.moods.append(503)
+    peer.moods.append(429)
     with worker(shell, database, base_s=3600):
         post()
         assert await_(lambda: [d for d in listed(shell) if d["attempts"]], guard_s=30)
