@@ -95,6 +95,13 @@ def check_age(revision: str | None) -> None:
         raise Open311Error(said)
 
 
+def check_owner(database: Database) -> None:
+    """Refuse a database in which another program has its tables."""
+    said = migrate.of_another_program(database)
+    if said:
+        raise Open311Error(said)
+
+
 @contextmanager
 def alone_with_file(settings: Settings) -> Iterator[None]:
     """Keep a SQLite file for this server; the system lets go of it however we end.

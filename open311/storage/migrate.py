@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,47 @@ def current_revision(database: Database) -> str | None:
     """The revision that the database has; None for an empty database."""
     with database.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def of_another_program(database: Database) -> str | None:
+    """What to say of a database whose tables are not ours; None for an empty one or ours.
+
+    A file of SQLite is only read: our own connections would turn it to WAL.
+    """
+    tables_of = _tables_of_file if database.dialect == "sqlite" else _tables_of_schema
+    tables = tables_of(database)
+    if not tables or "alembic_version" in tables:
+        return None
+    return (
+        f"La base contient les tables d'un autre programme ({', '.join(tables[:3])}"
+        f"{'…' if len(tables) > 3 else ''}) : rien n'y a été changé. Nommez dans "
+        "OPEN311_DATABASE_URL un fichier nouveau ou une base vide."
+    )
+
+
+def _tables_of_file(database: Database) -> list[str]:
+    path = database.engine.url.database
+    if path is None or path.startswith("file:") or not Path(path).exists():
+        return []
+    address = f"{Path(path).absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as file:
+            found = file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    except sqlite3.Error:
+        return []  # opening it for good says what is wrong with it
+    return sorted(name for (name,) in found if not name.startswith("sqlite_"))
+
+
+def _tables_of_schema(database: Database) -> list[str]:
+    """Tables of PostgreSQL's current schema but those of extensions (PostGIS has some)."""
+    with database.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') "
+            "AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) "
+            "AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE deptype = 'e' "
+            "AND classid = 'pg_class'::regclass AND objid = pg_class.oid)"
+        ).all()
+    return sorted(str(name) for (name,) in found)
 
 
 def differences(database: Database) -> list[str]:

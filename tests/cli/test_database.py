@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from open311.storage.database import Database
 from tests.cli.conftest import Shell
+from tests.postgres import PrivateCluster
 
 Post = Callable[..., str]
 
@@ -22,6 +25,43 @@ def test_upgrading_makes_the_tables_once(tmp_path: Path) -> None:
     assert "de la révision aucune à" in shell.done("db", "upgrade")
     assert "est à jour" in shell.done("db", "upgrade")
     assert shell.done("db", "check") == "La base est entière.\n"
+
+
+def test_a_file_of_another_program_is_refused_and_not_a_byte_of_it_changes(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "compta.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("CREATE TABLE facture (montant)")
+    before = path.read_bytes()
+    said = Shell(f"sqlite:///{path}", tmp_path).refused("db", "upgrade")
+    assert "d'un autre programme (facture)" in said
+    assert "OPEN311_DATABASE_URL" in said
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["compta.sqlite3"]
+
+
+def test_an_empty_file_may_become_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite3"
+    path.touch()
+    assert "aucune à" in Shell(f"sqlite:///{path}", tmp_path).done("db", "upgrade")
+
+
+def test_a_postgresql_database_may_hold_tables_of_its_extensions_and_no_others(
+    tmp_path: Path, postgres: PrivateCluster
+) -> None:
+    """As PostGIS has `spatial_ref_sys`: here a table that is given to an extension."""
+    url = postgres.create_database()
+    shell, database = Shell(url.replace("+psycopg", ""), tmp_path), Database(url)
+    with database.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE spatial_ref_sys (srid INT)")
+    assert "(spatial_ref_sys)" in shell.refused("db", "upgrade")
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER EXTENSION plpgsql ADD TABLE spatial_ref_sys")
+    assert "aucune à" in shell.done("db", "upgrade")
+    assert "est à jour" in shell.done("db", "upgrade")
+    database.close()
+    postgres.drop_database(url.rsplit("/", 1)[1])
 
 
 @pytest.mark.parametrize(
