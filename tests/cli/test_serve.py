@@ -159,10 +159,12 @@ def test_workers_do_not_outlive_their_parent(server: Running) -> None:
 
 
 def test_it_refuses_a_port_that_is_taken(
-    server: Running, site: tuple[str, str], tmp_path: Path
+    server: Running, migrated_sqlite: Path, tmp_path: Path
 ) -> None:
-    port = str(address(server)[1])
-    with Running("serve", "--port", port, folder=tmp_path, OPEN311_DATABASE_URL=site[0]) as second:
+    other = tmp_path / "other.sqlite3"
+    other.write_bytes(migrated_sqlite.read_bytes())
+    port, url = str(address(server)[1]), f"sqlite:///{other}"
+    with Running("serve", "--port", port, folder=tmp_path, OPEN311_DATABASE_URL=url) as second:
         assert second.ends() == 1
         assert "prenez un autre port" in second.log.read_text()
     assert _answers(server)
