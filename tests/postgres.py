@@ -25,6 +25,7 @@ from urllib.parse import urlencode
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import Engine
 
 from tests.postgres_binaries import PostgresMissingError, find_binaries, unprivileged_user
 
@@ -286,6 +287,12 @@ class PrivateCluster:
     def _administer(self, statement: sql.Composed) -> None:
         with contextlib.closing(self._connect(self.port)) as connection:
             connection.execute(statement)
+
+
+def vacuum_and_analyse(engine: Engine) -> None:
+    """Refresh a database's statistics and visibility map, as autovacuum would in its own time."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
 
 
 def _free_port() -> int:

@@ -184,11 +184,6 @@ class Database:
                 connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
             connection.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")
 
-    def vacuum(self) -> None:
-        """Refresh statistics and the visibility map of PostgreSQL after a bulk load."""
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
-
     def end_thread(self) -> None:
         """Let go of this thread's own connection: a thread that ends calls it last."""
         self._drop_held()

@@ -22,6 +22,7 @@ from open311.operations.installation import Installation, Side
 from open311.operations.publishing import public_view
 from open311.storage import documents, requests, sql
 from open311.storage.database import Database
+from tests.postgres import vacuum_and_analyse
 
 BIG_CITY = "gentilly.fr"
 BIG_CITY_ROWS = 6_000
@@ -157,4 +158,4 @@ def _settle(database: Database, size: int) -> None:
         database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         database.rows("ANALYZE")
     else:
-        database.vacuum()
+        vacuum_and_analyse(database.engine)

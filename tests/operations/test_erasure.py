@@ -12,6 +12,7 @@ from open311.operations.follow_up import Erasure, erase_request
 from open311.operations.photo_sweep import sweep_photos
 from open311.storage.models import Base
 from tests.conftest import FIXTURES, PUBLIC_URL, World, age_photos
+from tests.postgres import vacuum_and_analyse
 
 _PHOTO = FIXTURES / "photos" / "nid-de-poule.jpg"
 
@@ -74,7 +75,7 @@ def test_a_purge_takes_an_erased_person_out_of_the_files_of_postgresql(world: Wo
         world.posted_id(description=f"autre {number}", email=f"{number}@example.org")
     keyed = {"headers": {"Idempotency-Key": "zz"}}
     id_ = world.posted_id(description=said, email=email, account_id=account, **keyed)
-    world.database.vacuum()  # and analyse: PostgreSQL now has samples of every column
+    vacuum_and_analyse(world.database.engine)  # PostgreSQL now has samples of every column
     assert files_with(world, secrets) >= {"reporter", "service_request", "pg_statistic"}
     erase(world, id_)
     assert files_with(world, secrets), "else this test shows nothing"
