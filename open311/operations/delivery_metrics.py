@@ -19,15 +19,14 @@ def delivery_metrics(installation: Installation, now: datetime) -> str:
     database = installation.database
     declared = [destination.name for destination in all_destinations(installation)]
     names = [*declared, *undeclared(installation)]
-    states = destinations.all_states(database)
+    stored = destinations.all_states(database)
+    states = {name: stored.get(name, destinations.DestinationState(name)) for name in declared}
     oldest = delivery_records.oldest_undelivered(database)
     waiting, since = delivery_records.waiting_outbox(database)
     families = (
         _family("open311_outbox_events", "events that no worker has routed yet", [({}, waiting)]),
         _family(
-            "open311_outbox_oldest_seconds",
-            "age of the oldest of them",
-            [({}, _age(since, now))],
+            "open311_outbox_oldest_seconds", "age of the oldest of them", [({}, _age(since, now))]
         ),
         _family(
             "open311_delivery_oldest_seconds",
@@ -52,18 +51,14 @@ def delivery_metrics(installation: Installation, now: datetime) -> str:
         _family(
             "open311_destination_stopped",
             "1 while a destination is paused, its circuit is open, or nobody declares it",
-            [
-                ({"destination": name}, name not in declared or _stopped(states, name, now))
-                for name in names
-            ],
+            [({"destination": name}, _stopped(states, name, now)) for name in names],
         ),
     )
     return "".join(line for family in families for line in family)
 
 
 def _stopped(states: Mapping[str, destinations.DestinationState], name: str, now: datetime) -> int:
-    state = states.get(name, destinations.DestinationState(name))
-    return 0 if state.may_go(now) else 1
+    return 0 if name in states and states[name].may_go(now) else 1
 
 
 def _by_state(counts: Mapping[tuple[str, str], int]) -> Iterable[Sample]:
