@@ -89,7 +89,11 @@ class ImapMailbox:
             next_uid = _told(imap, "UIDNEXT")
             if cursor is None:
                 return ChangePage((), str(_Cursor(now, validity, next_uid - 1)))
-            uids = self._new(imap, _Cursor.read(cursor), validity)
+            known = _Cursor.read(cursor)
+            # UIDs never fall (section 2.3.1.1): a box where they do is another one, though
+            # a server that counts UIDVALIDITY in seconds may have given it the same again.
+            same = known.validity == validity and known.uid < next_uid
+            uids = self._after(imap, known) if same else self._lately(imap, known)
             turn = uids[:_TURN]
             changes = [change for uid in turn for change in self._read(imap, uid)]
         # All before `next_uid` was looked at; what has come since is for the next look.
@@ -102,11 +106,15 @@ class ImapMailbox:
             count = _told(imap, "EXISTS")
         return f"IMAP {self._server.host} {self._server.folder} : {count} courriel(s)"
 
-    def _new(self, imap: imaplib.IMAP4, known: _Cursor, validity: int) -> list[int]:
+    @staticmethod
+    def _after(imap: imaplib.IMAP4, known: _Cursor) -> list[int]:
         """UIDs that were not read yet, lowest first."""
-        if known.validity == validity:
-            found = _uids(imap, f"UID {known.uid + 1}:*")
-            return [uid for uid in found if uid > known.uid]  # `*` is the last one at least
+        found = _uids(imap, f"UID {known.uid + 1}:*")
+        return [uid for uid in found if uid > known.uid]  # `*` is the last one at least
+
+    @staticmethod
+    def _lately(imap: imaplib.IMAP4, known: _Cursor) -> list[int]:
+        """UIDs of the last days, lowest first: of a box that was rebuilt, or is new to us."""
         day = (known.moment - _OVERLAP).astimezone(UTC)
         return _uids(imap, f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year}")
 
