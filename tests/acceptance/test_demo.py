@@ -56,7 +56,8 @@ def test_clients_use_the_demonstration_until_ctrl_c_in_its_terminal(tmp_path: Pa
 def test_the_demonstration_gets_the_scores_that_the_readme_shows(tmp_path: Path) -> None:
     """The README's own command, on the demonstration's test endpoint."""
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    command, shown = re.findall(r"```(?:sh)?\n(open311-conformance .*?|core .*?)```", readme, re.DOTALL)
+    blocks = r"```(?:sh)?\n(open311-conformance .*?|core .*?)```"
+    command, shown = re.findall(blocks, readme, re.DOTALL)
     with Running("demo", "--port", "0", "--reports", "200", folder=tmp_path) as demo:
         base = demo.await_line("BASE").removesuffix("/v2")
         line = command.replace("\\\n", " ").replace("http://127.0.0.1:8311/open311", base)
