@@ -72,10 +72,26 @@ def _secrets(
         if name not in declared:
             faults.append(f"secrets.{name} : réglage inconnu{suggestion(name, list(declared))}.")
         try:
-            read[name] = read_secret(reference)
+            read[name] = _whole_secret(read_secret(reference), declared.get(name))
         except (OSError, ValueError) as error:
             faults.append(f"secrets.{name} : {error}")
     return read
+
+
+def _whole_secret(secret: str, setting: Setting | None) -> str:
+    """A secret that arrived as it was given: what a paste or an editor adds stops it here.
+
+    Raises:
+        ValueError: a blank at an end, or a character that no header can carry.
+    """
+    if setting is not None and setting.has_lines:
+        return secret
+    if secret != secret.strip() or not secret.isprintable():
+        raise ValueError(
+            "un blanc au début ou à la fin, un saut de ligne ou un caractère de contrôle : "
+            "ce n'est pas le secret seul."
+        )
+    return secret
 
 
 def read_secret(reference: str) -> str:

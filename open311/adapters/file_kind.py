@@ -41,7 +41,7 @@ _SFTP_SETTINGS = {
     ),
     "root": Setting("dossier racine sur le serveur", default="."),
     "password": Setting("mot de passe du compte SFTP", secret=True),
-    "private_key": Setting("clé privée SSH, au format OpenSSH ou PEM", secret=True),
+    "private_key": Setting("clé privée SSH, au format OpenSSH ou PEM", secret=True, has_lines=True),
     "read_timeout_s": Setting(
         "secondes d'attente d'une réponse du serveur",
         default="30",
@@ -84,7 +84,7 @@ def _shape(file: Table) -> CsvShape | XmlShape:
         header=header is not False,
         quote_all=quote is not False,
         line_end=_LINE_ENDS[file.choice("line_end", list(_LINE_ENDS)) or "crlf"],
-        guard_formulas=bool(file.flag("guard_formulas")),
+        guard_formulas=file.flag("guard_formulas") is not False,
     )
     return XmlShape(root or "", record or "") if is_xml else csv
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from open311.adapters.profile import UnmappedValue
 Record = Sequence[tuple[str, str]]
 
 #: A spreadsheet that opens the file takes such a first character for a formula.
+_NEGATIVE = re.compile(r"-[0-9]+([.,][0-9]+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
@@ -24,7 +26,7 @@ class CsvShape:
     Attributes:
         columns: every column in order, also those without a value.
         guard_formulas: put an apostrophe before what a spreadsheet would compute
-            (CWE-1236); off for tools that import the file themselves.
+            (CWE-1236), telephone numbers with « + » included; a negative number stays.
     """
 
     columns: tuple[str, ...]
@@ -32,7 +34,7 @@ class CsvShape:
     header: bool = True
     quote_all: bool = True
     line_end: str = "\r\n"
-    guard_formulas: bool = False
+    guard_formulas: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def _csv(record: Record, shape: CsvShape) -> str:
 
 
 def _guarded(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    is_formula = value.startswith(_FORMULA) and not _NEGATIVE.fullmatch(value)
+    return f"'{value}" if is_formula else value
 
 
 def _xml(record: Record, shape: XmlShape, encoding: str) -> bytes:

@@ -20,7 +20,7 @@ from requests import Request
 
 from open311.adapters.contract import Adapter
 from open311.adapters.destination_settings import reporter_fields
-from open311.adapters.outcomes import failure_of, server_time, short, unreadable
+from open311.adapters.outcomes import failure_of, server_time, unreadable
 from open311.adapters.profile import Filled, Profile, Setting
 from open311.adapters.profile_fields import Known
 from open311.adapters.profile_file import Kind
@@ -297,9 +297,9 @@ def _rows(reply: Reply, *, safe: bool = True) -> list[dict[str, Any]]:
 def _words(reply: Reply) -> str:
     """What the `errors` document says, else the body."""
     try:
-        return short(" ".join(str(row["description"]) for row in json.loads(reply.content)))
+        return reply.words(" ".join(str(row["description"]) for row in json.loads(reply.content)))
     except (ValueError, TypeError, KeyError):
-        return short(reply.text)
+        return reply.words(reply.text)
 
 
 def _joined(title: str | None, description: str | None) -> str | None:

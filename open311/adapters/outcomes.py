@@ -18,12 +18,14 @@ from open311.domain.delivery import (
     ToolUnreachable,
 )
 
-#: The tool says itself that it did nothing.
-_PATIENCE = frozenset({408, 425, 429, 503})
+#: The tool says itself that it did nothing: it did not take the request in.
+_PATIENCE = frozenset({408, 425, 429})
+#: The same, if it also says when to come back: a 503 of a gateway that lost its tool
+#: half-way, and a 409, say nothing of the kind.
+_PATIENCE_WITH_A_TERM = frozenset({409, 503})
 _ACCOUNT = frozenset({401, 403, 407})
 #: Refusals of one file only.
 REFUSED_FILE = frozenset({400, 413, 415, 422})
-_SHOWN = 500
 
 
 def failure_of(reply: Reply, words: str, *, safe: bool) -> ToolError:
@@ -31,8 +33,8 @@ def failure_of(reply: Reply, words: str, *, safe: bool) -> ToolError:
 
     Args:
         words: the tool's own message, if it gave one.
-        safe: repeating the request changes nothing. An answer such as 500 or 502 to any
-            other may hide a ticket that exists.
+        safe: repeating the request changes nothing. An answer such as 500, 502 or 503
+            to any other may hide a ticket that exists.
 
     A 409 that says when to come back is of a tool still busy with our first attempt.
     """
@@ -46,7 +48,8 @@ def failure_of(reply: Reply, words: str, *, safe: bool) -> ToolError:
             f"L'outil renvoie ailleurs ({where[:200]}) : adresse ou compte à revoir. {message}",
             exchange=reply.exchange,
         )
-    waits = status in _PATIENCE or (status == 409 and "Retry-After" in reply.headers)
+    has_term = status in _PATIENCE_WITH_A_TERM and retry_after(reply) is not None
+    waits = status in _PATIENCE or has_term
     if waits or (safe and status >= 500):
         return ToolBusy(message, retry_after_s=retry_after(reply), exchange=reply.exchange)
     if status == 412:
@@ -101,9 +104,3 @@ def _http_date(text: str) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def short(text: str) -> str:
-    """A tool's words in one line of bounded length."""
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"

@@ -122,6 +122,7 @@ class Setting:
 
     Attributes:
         secret: comes from `destination.secrets` and is masked wherever it would show.
+        has_lines: a secret of several lines (a key file).
     """
 
     label: str
@@ -129,13 +130,22 @@ class Setting:
     secret: bool = False
     default: str | None = None
     pattern: str = ""
+    has_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What was shown, and against what: a profile never claims more than this."""
+    """What was shown, and against what: a profile never claims more than this.
+
+    Attributes:
+        real: the tool itself, as its makers give it.
+        own: servers of our tests or of ours, which are no business tool.
+        fake: an imitation of the tool, made from what is public about it.
+        untried: what nobody has seen work.
+    """
 
     real: str | None = None
+    own: str | None = None
     fake: str | None = None
     untried: str | None = None
 

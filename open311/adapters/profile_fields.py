@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from open311.adapters.profile import Field, Template, Transform, WhenEmpty
 from open311.adapters.vocabulary import OPEN_PREFIXES, REPORTER_FIELDS, TICKET_NAMES, is_known
-from open311.domain.checked_table import Table, suggestion
+from open311.domain.checked_table import Table, refuse_twins, suggestion
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
 
@@ -46,10 +47,47 @@ class Known:
         return [*self.names, *(f"settings.{each}" for each in self.settings)]
 
 
-def read_fields(table: Table, key: str, known: Known) -> tuple[Field, ...]:
+class Shape(StrEnum):
+    """What fields make together, hence where two may go: `to` once, nested, or repeated."""
+
+    FLAT = "flat"
+    NESTED = "nested"
+    PAIRS = "pairs"
+
+
+def read_fields(
+    table: Table, key: str, known: Known, shape: Shape = Shape.FLAT
+) -> tuple[Field, ...]:
     """The list `[[key]]`: each `{ to, from | const | template, transforms, when_empty }`."""
-    read = [_field(each, known) for each in table.tables(key)]
-    return tuple(each for each in read if each is not None)
+    tables = table.tables(key)
+    read = [_field(each, known) for each in tables]
+    fields = tuple(each for each in read if each is not None)
+    if shape is not Shape.PAIRS:
+        refuse_twins(tables, "to", [each.to or None for each in fields])
+    if shape is Shape.NESTED:
+        _refuse_nests(table, key, [each.to for each in fields])
+    return fields
+
+
+def _refuse_nests(table: Table, key: str, paths: Sequence[str]) -> None:
+    """A place in a document holds a value or other places, never both."""
+    for at, path in enumerate(paths):
+        inside = next((each for each in paths if each.startswith(f"{path}.")), None)
+        if inside is not None:
+            table.fault(f"{key}[{at}].to", f"« {path} » ne peut pas contenir aussi « {inside} ».")
+
+
+def read_path(table: Table, key: str, known: Known) -> Template | None:
+    """The template of an address below `base_url`: it begins with « / », or a setting does."""
+    path = read_template(table, key, known)
+    if path is None:
+        return None
+    if path.pieces[0].startswith("/") or (
+        not path.pieces[0] and path.names[0].startswith("settings.")
+    ):
+        return path
+    table.fault(key, "une adresse sous base_url commence par « / ».")
+    return None
 
 
 def _field(table: Table, known: Known) -> Field | None:

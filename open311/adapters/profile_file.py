@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -35,6 +36,10 @@ FORMAT = 1
 _NAME = r"[a-z0-9][a-z0-9.-]{0,63}"
 _SETTING = r"[a-z][a-z0-9_]{0,63}"
 _MAX_ANCESTORS = 3
+_FOR_UNKNOWN_WORDS = {"default", "unknown"}
+_TRIED = ("real", "own", "fake", "untried")
+#: What a template says wherever its tool's integrator must speak first.
+_TO_COMPLETE = re.compile("[AÀ] COMPL[EÉ]TER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +74,37 @@ def shipped_profiles() -> list[str]:
     return sorted(each.name.removesuffix(".toml") for each in SHIPPED.iterdir())
 
 
-def read_profile(source: str, kinds: Mapping[str, Kind]) -> Profile:
+def read_profile(source: str, kinds: Mapping[str, Kind], *, to_show: bool = False) -> Profile:
     """Read and check one profile.
 
     Args:
         source: name of a shipped profile, or path of a file (ends in `.toml`).
         kinds: the engines, by name.
+        to_show: a template may have its « A COMPLETER »: it is looked at, not used.
 
     Raises:
         ProfileFaults: all faults at once.
     """
-    faults: list[str] = []
-    profile = _profile(Table(_content(source), "", faults), kinds)
+    content = _content(source)
+    faults = [] if to_show else list(_to_complete(content))
+    profile = _profile(Table(content, "", faults), kinds)
     if faults or profile is None:
         raise ProfileFaults(source, faults)
     return profile
+
+
+def _to_complete(node: object, where: str = "") -> Iterator[str]:
+    """A fault for every place that still says « A COMPLETER », value or key."""
+    if isinstance(node, str) and _TO_COMPLETE.search(node):
+        yield f"{where} : à compléter avec l'intégrateur : ce gabarit ne peut pas servir tel quel."
+    inner = node.items() if isinstance(node, dict) else ()
+    listed = enumerate(node) if isinstance(node, list) else ()
+    for key, value in inner:
+        path = f"{where}.{key}".strip(".")
+        yield from _to_complete(key, path)
+        yield from _to_complete(value, path)
+    for at, value in listed:
+        yield from _to_complete(value, f"{where}[{at}]")
 
 
 def _content(source: str, depth: int = 0) -> dict[str, Any]:
@@ -102,7 +123,18 @@ def _content(source: str, depth: int = 0) -> dict[str, Any]:
     below = _content(parent, depth + 1)
     if "tried" in content:
         below.pop("tried", None)  # what was shown of the one is not shown of the other
+    _settle_defaults(below, content)
     return _merged(below, content)
+
+
+def _settle_defaults(below: dict[str, Any], above: dict[str, Any]) -> None:
+    """A table that says what becomes of unknown words unsays what its parent said of them."""
+    ours, theirs = above.get("tables"), below.get("tables")
+    if not isinstance(ours, dict) or not isinstance(theirs, dict):
+        return
+    for name, table in ours.items():
+        if isinstance(table, dict) and _FOR_UNKNOWN_WORDS & table.keys() and name in theirs:
+            theirs[name] = {k: v for k, v in theirs[name].items() if k not in _FOR_UNKNOWN_WORDS}
 
 
 def _check_parent(source: str, parent: str) -> None:
@@ -216,9 +248,9 @@ def _tried(table: Table) -> Tried:
     inner = table.table("tried")
     if inner is None:
         return Tried()
-    tried = Tried(**{key: inner.text(key, limit=2000) for key in ("real", "fake", "untried")})
+    tried = Tried(**{key: inner.text(key, limit=2000) for key in _TRIED})
     if tried == Tried():
-        table.fault("tried", "dites ce qui a été essayé : real, fake ou untried.")
+        table.fault("tried", f"dites ce qui a été essayé : {', '.join(_TRIED)}.")
     inner.close()
     return tried
 

@@ -33,13 +33,26 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def read_profile(source: str) -> Profile:
+def read_profile(source: str, *, to_show: bool = False) -> Profile:
     """Read and check a profile: the name of a shipped one, or a path that ends in `.toml`.
+
+    Args:
+        to_show: a template that is still to be completed is looked at, not used.
 
     Raises:
         ProfileFaults: all faults at once.
     """
-    return read_profile_of(source, KINDS)
+    return read_profile_of(source, KINDS, to_show=to_show)
+
+
+def profile_faults(source: str) -> list[str]:
+    """What keeps a destination from using a profile or an adapter in code; empty = nothing."""
+    try:
+        if source not in coded_adapters():
+            read_profile(source)
+    except ProfileFaults as error:
+        return list(error.faults)
+    return []
 
 
 def make_adapter(destination: Destination) -> Adapter:

@@ -40,6 +40,8 @@ from open311.domain.delivery import (
 )
 
 _RECEIPT = ("number", "url", "status", "etag")
+#: How a server says that it does not know what a call asks for.
+_NOT_KNOWN = (400, 404, 501)
 #: What can be listed can be looked for.
 _LISTED = Idempotency.LOOKUP
 
@@ -172,12 +174,31 @@ class RestAdapter:
     def read(self, receipt: TicketReceipt) -> TicketReceipt:
         """The ticket as it stands now."""
         operation = self._operations["read"]
-        answered = self._caller.perform(operation, receipt_values(receipt), safe=True)
+        answered = self._answer_to_read(operation, receipt_values(receipt))
         if answered.reply.status in operation.call.absent:
             raise ToolRefused("Ce ticket n'existe plus.", exchange=answered.reply.exchange)
         found = self._texts(operation, answered, safe=True)
         known = {name: getattr(receipt, name) for name in _RECEIPT}
         return self._receipt({**known, **found, "ticket_id": receipt.ticket_id}, answered.reply)
+
+    def _answer_to_read(self, operation: Operation, values: Values) -> Answered:
+        """The answer, to the plainer call if the tool does not know the first."""
+        if operation.fallback is None or operation.fallback_if is None:
+            return self._caller.perform(operation, values, safe=True)
+        answered = self._caller.perform(operation, values, safe=True, accept=_NOT_KNOWN)
+        try:
+            is_unknown = bool(self._caller.reader.find(operation.fallback_if, answered.node))
+        except ValueError as error:
+            raise unreadable(answered.reply, str(error), safe=True) from error
+        if is_unknown:
+            plainer = replace(operation, call=operation.fallback)
+            return self._caller.perform(plainer, values, safe=True)
+        if (
+            answered.reply.status in _NOT_KNOWN
+            and answered.reply.status not in operation.call.absent
+        ):
+            raise failure_of(answered.reply, answered.reply.words(answered.reply.text), safe=True)
+        return answered
 
     def changes(self, cursor: str | None) -> ChangePage:
         """What changed after a cursor, by the tool's own clock."""
@@ -262,7 +283,8 @@ class RestAdapter:
             raise unreadable(answered.reply, str(error), safe=safe) from error
 
     def _receipt(self, found: Mapping[str, str | None], reply: Reply) -> TicketReceipt:
-        known = {name: found.get(name) for name in _RECEIPT if not is_empty(found.get(name))}
+        names = (*_RECEIPT, "note")
+        known = {name: found.get(name) for name in names if not is_empty(found.get(name))}
         return TicketReceipt(found["ticket_id"] or "", **known, exchange=reply.exchange)
 
 

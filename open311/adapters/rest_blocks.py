@@ -99,6 +99,8 @@ class Operation:
         exists: statuses of a create that say "your reference is already there".
         exists_if: expression that must be true in such an answer.
         refused_file: statuses of an attach that refuse the file, not the ticket.
+        fallback: of a read, the call for servers that do not know the first one:
+            `fallback_if` is true in what they answer to it.
     """
 
     call: Call
@@ -110,6 +112,8 @@ class Operation:
     exists: tuple[int, ...] = ()
     exists_if: str | None = None
     refused_file: tuple[int, ...] = ()
+    fallback: Call | None = None
+    fallback_if: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,16 +39,25 @@ def request_of(
     request = Request(call.method, _url(call, values, base_url))
     request.params = [(to, as_text(value)) for to, value in _flat(call.query, values, means)]
     headers = (*transport, *call.headers)
-    request.headers = {to: as_text(value) for to, value in mapped(headers, values, means)}
+    request.headers = {to: _one_line(as_text(v)) for to, v in mapped(headers, values, means)}
     pairs = [*mapped(call.fields, values, means), *extra]
     _BODIES[call.body](request, pairs, values)
     return request
 
 
+def _one_line(text: str) -> str:
+    """A resident's words as a header may carry them: no line break, UTF-8 as Latin-1."""
+    return " ".join(text.split()).encode().decode("latin-1")
+
+
 def _url(call: Call, values: Values, base_url: str) -> str:
     if call.url is not None:
         return _whole_url(call.url, values, base_url)
-    return base_url.rstrip("/") + _quoted(call.path or Template(("",)), values)
+    path = _quoted(call.path or Template(("",)), values)
+    if not path.startswith("/"):
+        # Or `@host` and `.host`, put behind base_url, would lead to another server.
+        raise UnmappedValue(f"L'adresse « {path[:60]} » doit commencer par « / ».")
+    return base_url.rstrip("/") + path
 
 
 def _quoted(template: Template, values: Values) -> str:

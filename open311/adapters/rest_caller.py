@@ -10,7 +10,7 @@ from typing import Any
 from requests import Request
 
 from open311.adapters.mapping import mapped
-from open311.adapters.outcomes import failure_of, short, unreadable
+from open311.adapters.outcomes import failure_of, unreadable
 from open311.adapters.profile import Filled, Profile, UnmappedValue
 from open311.adapters.rest_answers import AnswerReader
 from open311.adapters.rest_auth import Signer
@@ -190,10 +190,8 @@ class Caller:
             except ValueError:
                 found = None
             if not is_empty(found):
-                return self.wire.masker(short(as_text(found)))
-        return (
-            "" if b"<html" in reply.content[:1000].lower() else short(self.wire.masker(reply.text))
-        )
+                return reply.words(as_text(found))
+        return "" if b"<html" in reply.content[:1000].lower() else reply.words(reply.text)
 
     def _persons(self, call: Call, values: Values) -> list[str]:
         """What the record must not show: the reporter, as he is and as fields turn him."""

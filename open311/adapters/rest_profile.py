@@ -12,7 +12,14 @@ from jmespath.exceptions import JMESPathError
 from lxml import etree
 
 from open311.adapters.profile import Field
-from open311.adapters.profile_fields import Known, read_fields, read_template, read_transforms
+from open311.adapters.profile_fields import (
+    Known,
+    Shape,
+    read_fields,
+    read_path,
+    read_template,
+    read_transforms,
+)
 from open311.adapters.profile_file import optional_table, subtables
 from open311.adapters.rest_auth_profile import read_auth
 from open311.adapters.rest_blocks import (
@@ -30,6 +37,8 @@ from open311.adapters.wire import Limits
 from open311.domain.checked_table import Table
 from open311.domain.delivery import Throughput
 
+#: In a form, as in a query, a name may come back.
+_SHAPES = {Body.JSON: Shape.NESTED, Body.FORM: Shape.PAIRS, Body.MULTIPART: Shape.PAIRS}
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _CURSOR_NAMES = frozenset({"cursor", "page.size", "page.number", "page.offset", "page.last"})
 
@@ -60,7 +69,7 @@ _MAY_FIND: Mapping[str, frozenset[str]] = {
     "probe": frozenset({"told"}),
     "lookup": frozenset({"ticket_id", "number", "url", "status", "etag", "key"}),
     "create": frozenset({"ticket_id", "number", "url", "status", "etag"}),
-    "read": frozenset({"number", "url", "status", "etag"}),
+    "read": frozenset({"number", "url", "status", "etag", "note"}),
     "files": frozenset({"name"}),
     "notes": frozenset({"text", "key"}),
     "changes": frozenset(
@@ -199,9 +208,22 @@ class _Reader:
             exists=_statuses(table, "exists"),
             exists_if=self.expression(table, "exists_if"),
             refused_file=_statuses(table, "refused_file"),
+            fallback=self.fallback(table, known),
+            fallback_if=self.expression(table, "fallback_if"),
         )
         _check_answer(table, name, made)
         table.close()
+        return made
+
+    def fallback(self, table: Table, known: Known) -> Call | None:
+        """The call to make instead where the tool does not know the first one."""
+        inner = optional_table(table, "fallback")
+        if (inner is None) != (table.raw("fallback_if") is None):
+            table.fault("fallback", "« fallback » et « fallback_if » vont ensemble.")
+        if inner is None:
+            return None
+        made = self.call(inner, known)
+        inner.close()
         return made
 
     def bare_with_tables(self) -> Known:
@@ -210,18 +232,16 @@ class _Reader:
 
     def call(self, table: Table, known: Known) -> Call:
         """One call; who reads the table's other keys closes it."""
-        path = read_template(table, "path", known)
-        url = read_template(table, "url", known)
-        if (path is None) == (url is None):
+        if (table.raw("path") is None) == (table.raw("url") is None):
             table.fault("path", "il faut exactement un de « path » et « url ».")
-        fields = read_fields(table, "fields", known)
         body = Body(table.choice("body", list(Body)) or Body.NONE)
+        fields = read_fields(table, "fields", known, _SHAPES.get(body, Shape.FLAT))
         _check_body(table, body, fields)
         return Call(
             method=table.choice("method", _METHODS, required=True) or "GET",
-            path=path,
-            url=url,
-            query=read_fields(table, "query", known),
+            path=read_path(table, "path", known),
+            url=read_template(table, "url", known),
+            query=read_fields(table, "query", known, Shape.PAIRS),
             headers=read_fields(table, "headers", known),
             body=body,
             fields=fields,

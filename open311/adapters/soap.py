@@ -25,7 +25,7 @@ from zeep.transports import Transport
 
 from open311.adapters.destination_settings import reporter_fields
 from open311.adapters.mapping import document, mapped
-from open311.adapters.outcomes import failure_of, short, unreadable
+from open311.adapters.outcomes import failure_of, unreadable
 from open311.adapters.profile import AttachmentMode, Filled, Profile, UnmappedValue
 from open311.adapters.soap_kind import SoapBlock, SoapOperation, wsdl_file
 from open311.adapters.transforms import Means, as_text, is_empty, no_resolver
@@ -44,6 +44,7 @@ from open311.domain.delivery import (
     ChangePage,
     Destination,
     Exchange,
+    OutcomeUnknown,
     Ticket,
     TicketReceipt,
     ToolBusy,
@@ -54,6 +55,8 @@ from open311.domain.told_text import told_id
 
 #: SOAP says both with 200 and 500 that there is a document to read.
 _WITH_DOCUMENT = (200, 202, 500)
+#: Faults of our message: it was not acted upon (SOAP 1.1, 4.4.1; SOAP 1.2 part 1, 5.4.6).
+_OURS = ("Client", "Sender", "MustUnderstand", "VersionMismatch", "DataEncodingUnknown")
 
 
 class WsdlFault(Exception):
@@ -111,7 +114,7 @@ class _GuardedTransport(Transport):
         reply = self._wire.send(request, safe=call.safe, persons=call.persons)
         call.reply = reply
         if reply.status not in _WITH_DOCUMENT:
-            raise failure_of(reply, short(reply.text), safe=call.safe)
+            raise failure_of(reply, reply.words(reply.text), safe=call.safe)
         return _Response(reply.status, reply.headers, reply.content)
 
 
@@ -272,13 +275,19 @@ class SoapAdapter:
         return [], document(pairs)
 
     def _fault(self, fault: Fault, call: _Call) -> ToolError:
-        """A fault says that nothing was done; whose fault it is says what follows."""
-        exchange = call.reply.exchange if call.reply else Exchange()
-        code = str(fault.code or "").rpartition(":")[2]
-        message = f"L'outil répond par une erreur SOAP ({code}) : {short(str(fault.message))}"
-        if code.startswith(("Client", "Sender")) or code in self._block.refusals:
+        """Whose fault it is says what follows: a server that failed may have done its work.
+
+        zeep takes any page with the status 500 for a fault, one without a code.
+        """
+        if call.reply is None or not fault.code:
+            return _unusable(fault, call)
+        exchange, code = call.reply.exchange, str(fault.code).rpartition(":")[2]
+        words = call.reply.words(str(fault.message))
+        message = f"L'outil répond par une erreur SOAP ({code}) : {words}"
+        if code.startswith(_OURS) or code in self._block.refusals:
             return ToolRefused(message, exchange=exchange)
-        return ToolBusy(message, exchange=exchange)
+        certain = ToolBusy if call.safe else OutcomeUnknown
+        return certain(message, exchange=exchange)
 
 
 def _client(path: Path, transport: Transport) -> Client:
@@ -326,6 +335,7 @@ def _receipt(found: Mapping[str, str | None], reply: Reply) -> TicketReceipt:
         number=found.get("number"),
         url=found.get("url"),
         status=found.get("status"),
+        note=found.get("note"),
         exchange=reply.exchange,
     )
 
@@ -335,5 +345,5 @@ def _unusable(error: Exception, call: _Call) -> ToolError:
     if call.reply is None:
         return ToolRefused(f"Le WSDL ne laisse pas dire cela : {error}")
     if call.reply.status >= 500:
-        return failure_of(call.reply, short(call.reply.text), safe=call.safe)
-    return unreadable(call.reply, short(str(error)), safe=call.safe)
+        return failure_of(call.reply, call.reply.words(call.reply.text), safe=call.safe)
+    return unreadable(call.reply, call.reply.words(str(error)), safe=call.safe)

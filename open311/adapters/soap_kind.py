@@ -12,7 +12,7 @@ from jmespath.exceptions import JMESPathError
 
 from open311.adapters.contract import Adapter
 from open311.adapters.profile import Field, Filled, Profile, ProfileFaults, Setting
-from open311.adapters.profile_fields import Known, read_fields
+from open311.adapters.profile_fields import Known, Shape, read_fields
 from open311.adapters.profile_file import Kind, optional_table, subtables
 from open311.adapters.vocabulary import FILE_NAMES, NOTE_NAMES, RECEIPT_NAMES, STATUS_NAMES
 from open311.adapters.wire import HTTP_SETTINGS, Limits
@@ -30,7 +30,7 @@ _NAMES: Mapping[str, frozenset[str]] = {
     "set_status": RECEIPT_NAMES | STATUS_NAMES,
     "read": RECEIPT_NAMES,
 }
-_ANSWERS = ("ticket_id", "number", "url", "status", "told")
+_ANSWERS = ("ticket_id", "number", "url", "status", "note", "told")
 _SETTINGS = {
     **HTTP_SETTINGS,
     "user": Setting("compte (HTTP Basic)"),
@@ -97,7 +97,8 @@ def _read(table: Table, known: Known) -> SoapBlock | None:
         wsdl=_wsdl(soap),
         service=soap.text("service"),
         port=soap.text("port"),
-        path=soap.text("path") or "",
+        path=soap.text("path", pattern="/.*", told="une adresse sous base_url commence par « / »")
+        or "",
         positional=soap.choice("arguments", ("named", "positional")) == "positional",
         refusals=tuple(soap.texts("refusals")),
         limits=_limits(soap),
@@ -125,7 +126,9 @@ def _operation(table: Table, name: str, inner: Table, known: Known) -> SoapOpera
     answer = optional_table(inner, "answer")
     operation = SoapOperation(
         call=inner.text("call", required=True) or "",
-        fields=read_fields(inner, "fields", known.plus(_NAMES.get(name, frozenset()))),
+        fields=read_fields(
+            inner, "fields", known.plus(_NAMES.get(name, frozenset())), Shape.NESTED
+        ),
         answer={} if answer is None else _answer(answer),
     )
     if name in ("create", "lookup") and "ticket_id" not in operation.answer:

@@ -17,7 +17,7 @@ from requests import Request
 from open311.adapters.contract import Adapter
 from open311.adapters.destination_settings import reporter_fields
 from open311.adapters.hook_schemes import signature, standard_key
-from open311.adapters.outcomes import failure_of, short
+from open311.adapters.outcomes import failure_of
 from open311.adapters.profile import Filled, Profile, ProfileFaults, Setting
 from open311.adapters.profile_fields import Known
 from open311.adapters.profile_file import Kind
@@ -177,7 +177,7 @@ class WebhookAdapter:
                 "Ce point d'accès ne veut plus rien (410).", exchange=reply.exchange
             )
         if not 200 <= reply.status < 300:
-            raise failure_of(reply, short(reply.text), safe=True)
+            raise failure_of(reply, reply.words(reply.text), safe=True)
         return reply
 
 

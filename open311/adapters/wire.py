@@ -24,6 +24,7 @@ from open311.domain.delivery import (
     Exchange,
     OutcomeUnknown,
     ToolError,
+    ToolRefused,
     ToolUnreachable,
 )
 
@@ -42,6 +43,7 @@ HTTP_SETTINGS: Mapping[str, Setting] = MappingProxyType(
     }
 )  # fmt: skip
 _MAX_HEADERS_SHOWN = 40
+_WORDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,17 @@ class Reply:
     headers: CaseInsensitiveDict[str]
     content: bytes
     exchange: Exchange = field(default=Exchange(), compare=False)
+    masker: Masker = field(default_factory=Masker, compare=False, repr=False)
 
     @property
     def text(self) -> str:
         """The body as text; bytes that are not UTF-8 show as replacement characters."""
         return self.content.decode("utf-8", "replace")
+
+    def words(self, text: str) -> str:
+        """Words of the tool for people: masked, in one line of bounded length."""
+        line = " ".join(self.masker(text).split())
+        return line if len(line) <= _WORDS else line[:_WORDS] + "…"
 
 
 class Wire:
@@ -86,8 +94,16 @@ class Wire:
         self._route = _route(settings)
 
     def prepare(self, request: Request) -> PreparedRequest:
-        """The request with all its bytes, not yet sent."""
-        return self._session.prepare_request(request)
+        """The request with all its bytes, not yet sent.
+
+        Raises:
+            ToolRefused: it cannot be written so; why is told without any value.
+        """
+        try:
+            return self._session.prepare_request(request)
+        except (requests.RequestException, ValueError) as error:
+            # Without its cause: that one repeats the value, which may be a secret.
+            raise ToolRefused(f"Requête impossible à écrire : {_unwritable(error)}") from None
 
     def send(self, request: Request, *, safe: bool, persons: Iterable[str] = ()) -> Reply:
         """Send one request and read its answer; redirects are answers like others.
@@ -99,11 +115,12 @@ class Wire:
             persons: values to mask in the record.
 
         Raises:
+            ToolRefused: the request cannot be written, so nothing was sent.
             ToolUnreachable: nothing was sent, or the request was safe.
             OutcomeUnknown: something was sent and no whole answer came back.
         """
-        prepared = self.prepare(request)
         masker = self.masker.plus(persons)
+        prepared = self.prepare(request)
         shown = self.shown(prepared, masker)
         passage = self._door.begin()
         deadline = threading.Timer(self.limits.total_timeout_s, passage.cut)
@@ -111,12 +128,12 @@ class Wire:
         deadline.start()
         try:
             status, headers, content = self._exchange(prepared)
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, OSError, ValueError) as error:
             raise self._failure(error, passage, shown, safe=safe) from error
         finally:
             deadline.cancel()
-        answer = _shown_answer(status, headers, content)
-        return Reply(status, headers, content, Exchange(shown, masker(answer), status))
+        answer = _shown_answer(status, headers, content, masker)
+        return Reply(status, headers, content, Exchange(shown, answer, status), masker)
 
     def _exchange(self, prepared: PreparedRequest) -> tuple[int, CaseInsensitiveDict[str], bytes]:
         times = (self.limits.connect_timeout_s, self.limits.read_timeout_s)
@@ -136,6 +153,8 @@ class Wire:
     def _failure(self, error: Exception, passage: Passage, shown: str, *, safe: bool) -> ToolError:
         reason = self.masker(_reason(error, passage))
         exchange = Exchange(shown, reason)
+        if not passage.sent and isinstance(error, UnicodeError):
+            return ToolRefused(f"Requête impossible à écrire : {reason}", exchange=exchange)
         if not passage.sent:
             return ToolUnreachable(f"Outil injoignable : {reason}", exchange=exchange)
         if safe:
@@ -150,9 +169,8 @@ class Wire:
             f"{prepared.method} {prepared.url}",
             *shown_headers(headers, self.secret_headers),
             "",
-            shown_body(body, limit),
         ]
-        return masker("\n".join(lines).rstrip())
+        return "\n".join([*map(masker, lines), shown_body(body, masker, limit)]).rstrip()
 
     def close(self) -> None:
         """Let connections go."""
@@ -199,10 +217,23 @@ def _reason(error: Exception, passage: Passage) -> str:
     return f"{cause} ({type(cause).__name__})"
 
 
+def _unwritable(error: Exception) -> str:
+    """What is wrong with a request, in words that repeat nothing of it."""
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return "un en-tête commence par un blanc ou contient un saut de ligne"
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        return "l'adresse n'en est pas une"
+    return type(error).__name__
+
+
 def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("latin-1")
+    """A header as it was before it became bytes: UTF-8 goes as Latin-1 (RFC 9110, 5.5)."""
+    content = value.encode("latin-1", "replace") if isinstance(value, str) else value
+    return content.decode("utf-8", "replace")
 
 
-def _shown_answer(status: int, headers: CaseInsensitiveDict[str], content: bytes) -> str:
-    lines = shown_headers(list(headers.items())[:_MAX_HEADERS_SHOWN])
-    return "\n".join([f"HTTP {status}", *lines, "", shown_body(content)]).rstrip()
+def _shown_answer(
+    status: int, headers: CaseInsensitiveDict[str], content: bytes, masker: Masker
+) -> str:
+    lines = map(masker, shown_headers(list(headers.items())[:_MAX_HEADERS_SHOWN]))
+    return "\n".join([f"HTTP {status}", *lines, "", shown_body(content, masker)]).rstrip()

@@ -10,7 +10,7 @@ import click
 from open311.adapters.coverage import Gap, service_gaps, stage_gaps, unreachable_stages
 from open311.adapters.profile import Profile, ProfileFaults
 from open311.adapters.profile_file import shipped_profiles
-from open311.adapters.registry import coded_adapters, read_profile
+from open311.adapters.registry import coded_adapters, profile_faults, read_profile
 from open311.adapters.rehearsal import rehearsing_adapter
 from open311.cli.site import find_side, open_installation
 from open311.cli.teaching import TeachingGroup
@@ -35,7 +35,7 @@ def list_() -> None:
     open311 adapter list
     """
     for name in shipped_profiles():
-        profile = read_profile(name)
+        profile = read_profile(name, to_show=True)
         grade = f"{profile.kind}, {profile.idempotency}"
         click.echo(f"{name:<20} {grade:<18} {profile.title:<28} {_shown_against(profile)}")
     for name in coded_adapters():
@@ -51,7 +51,7 @@ def show(source: str) -> None:
 
     open311 adapter show ./gentilly-atal.toml
     """
-    profile = read_profile(source)
+    profile = read_profile(source, to_show=True)
     for line in _description(profile):
         click.echo(line)
 
@@ -141,9 +141,15 @@ def _setting(text: str) -> tuple[str, str]:
 
 def _shown_against(profile: Profile) -> str:
     """What a profile was shown against, in a few words."""
-    if profile.tried.real:
-        return "essayé sur l'outil réel"
-    return "imitation seulement" if profile.tried.fake else "gabarit, à compléter"
+    tried = profile.tried
+    told = {
+        "essayé sur l'outil réel": tried.real,
+        "essayé sur nos serveurs d'essai": tried.own,
+        "imitation seulement": tried.fake,
+    }
+    if profile_faults(profile.name):
+        return "gabarit, à compléter"
+    return next((words for words, what in told.items() if what), "pas essayé")
 
 
 def _description(profile: Profile) -> Iterator[str]:
@@ -152,7 +158,12 @@ def _description(profile: Profile) -> Iterator[str]:
     yield f"  photos : {profile.attachments.mode} ; position : {profile.frame}"
     yield f"  du déclarant : {', '.join(profile.reporter_fields) or 'rien'}"
     tried = profile.tried
-    told = {"outil réel": tried.real, "imitation": tried.fake, "pas essayé": tried.untried}
+    told = {
+        "outil réel": tried.real,
+        "nos serveurs d'essai": tried.own,
+        "imitation": tried.fake,
+        "pas essayé": tried.untried,
+    }
     for label, text in told.items():
         if text:
             yield f"  {label} : {' '.join(text.split())}"

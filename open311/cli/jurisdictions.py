@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from open311.adapters.registry import profile_faults
 from open311.cli.progress import say
 from open311.cli.site import open_installation
 from open311.cli.teaching import TeachingGroup
@@ -89,7 +90,7 @@ def _checked(files: tuple[Path, ...]) -> list[tuple[Path, dict[str, Any]]]:
     documents, faulty = [], []
     for path in files:
         try:
-            documents.append((path, read_jurisdiction_file(path)))
+            documents.append((path, _with_sound_profiles(path, read_jurisdiction_file(path))))
         except JurisdictionFileError as error:
             faulty.append(error)
     if len(faulty) == 1:
@@ -97,6 +98,22 @@ def _checked(files: tuple[Path, ...]) -> list[tuple[Path, dict[str, Any]]]:
     if faulty:
         raise Open311Error("\n".join(f"{e.path} : {each}" for e in faulty for each in e.faults))
     return documents
+
+
+def _with_sound_profiles(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    """The document, once the profiles that its destinations name can be used.
+
+    Raises:
+        JurisdictionFileError: a profile has faults, or is a template still to be completed.
+    """
+    faults = [
+        f"destinations[{at}].profile : {destination['profile']} : {fault}"
+        for at, destination in enumerate(document["destinations"])
+        for fault in profile_faults(destination["profile"])
+    ]
+    if faults:
+        raise JurisdictionFileError(path, faults)
+    return document
 
 
 def _left_behind(documents: list[dict[str, Any]]) -> list[str]:

@@ -6,8 +6,7 @@ stand beside it, and the table of the documentation is written from here.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field as DataclassField
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -15,87 +14,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from open311.config.errors import ConfigurationError
+from open311.config.setting_readers import (
+    Reader,
+    database_address,
+    http_address,
+    one_of,
+    seconds,
+    smtp_address,
+    some_text,
+    whole,
+)
 
 PREFIX = "OPEN311_"
 #: Keys of other programs of the same family, which are none of our business.
 FOREIGN_PREFIXES = ("OPEN311_TEST_", "OPEN311_CONFORMANCE_")
 MIB = 1024 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-Reader = Callable[[str], Any]
-
-
-def _text(raw: str) -> str:
-    if not raw:
-        raise ValueError("une valeur est attendue")
-    return raw
-
-
-def _whole(low: int, high: int) -> Reader:
-    def read(raw: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,18}", raw) or not low <= int(raw) <= high:
-            raise ValueError(f"un nombre entier entre {low} et {high} est attendu")
-        return int(raw)
-
-    return read
-
-
-def _seconds(high: int) -> Reader:
-    def read(raw: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", raw) or float(raw) > high:
-            raise ValueError(f"un nombre de secondes entre 0 et {high} est attendu")
-        return float(raw)
-
-    return read
-
-
-def _one_of(*choices: str) -> Reader:
-    def read(raw: str) -> str:
-        found = {choice.lower(): choice for choice in choices}.get(raw.lower())
-        if found is None:
-            raise ValueError(f"valeurs acceptées : {', '.join(choices)}")
-        return found
-
-    return read
-
-
-def _database_url(raw: str) -> str:
-    scheme = raw.partition(":")[0].partition("+")[0]
-    if scheme not in {"sqlite", "postgresql"} or "://" not in raw:
-        # The value is not repeated: it may hold a password.
-        raise ValueError(
-            "une adresse sqlite:///chemin ou postgresql://utilisateur:secret@hôte/base est attendue"
-        )
-    try:
-        named = make_url(raw).database
-    except (ArgumentError, ValueError) as error:
-        raise ValueError(
-            "l'adresse est illisible ; le port est un nombre, et « @ », « / », « : » d'un mot de "
-            "passe s'écrivent %40, %2F, %3A"
-        ) from error
-    if scheme == "sqlite" and not named:
-        raise ValueError("il manque le chemin du fichier : sqlite:///open311.sqlite3")
-    return raw
-
-
-def _public_url(raw: str) -> str:
-    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#\[\]:]+)(:[0-9]+)?(/\S*)?", raw):
-        raise ValueError("une adresse http:// ou https:// est attendue")
-    if any(mark in raw for mark in "@?#"):
-        raise ValueError("l'adresse ne porte ni identifiant, ni « ? », ni « # »")
-    return raw.rstrip("/")
-
-
-def _smtp_url(raw: str) -> str:
-    parts = urlsplit(raw)
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        # The value is not repeated: it may hold a password.
-        raise ValueError("une adresse smtp://hôte:port ou smtps://hôte:port est attendue")
-    return raw
 
 
 def _setting(default: Any, read: Reader, text: str, unit: str = "", *, secret: bool = False) -> Any:
@@ -114,164 +49,164 @@ class Settings:
 
     database_url: str = _setting(
         "sqlite:///open311.sqlite3",
-        _database_url,
+        database_address,
         "Where requests are stored: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.",
         secret=True,
     )
     media_url: str = _setting(
         "media/",
-        _text,
+        some_text,
         "Where photos are stored: a folder, or an object store (`s3://bucket/prefix`).",
         secret=True,
     )
     public_url: str = _setting(
         "http://127.0.0.1:8311",
-        _public_url,
+        http_address,
         "Address under which clients reach this server; links in answers begin with it.",
     )
-    host: str = _setting("127.0.0.1", _text, "Address to listen on.")
+    host: str = _setting("127.0.0.1", some_text, "Address to listen on.")
     port: int = _setting(
-        8311, _whole(0, 65535), "TCP port to listen on; 0 takes a free one.", "port number"
+        8311, whole(0, 65535), "TCP port to listen on; 0 takes a free one.", "port number"
     )
     threads: int = _setting(
         0,
-        _whole(0, 256),
+        whole(0, 256),
         "Threads per server process; 0 decides: 16 on SQLite, 4 on PostgreSQL.",
         "threads",
     )
     workers: int = _setting(
         0,
-        _whole(0, 256),
+        whole(0, 256),
         "Server processes; 0 decides: 1 on SQLite (which allows no more), else one per core.",
         "processes",
     )
     graceful_stop_s: float = _setting(
         10.0,
-        _seconds(3600),
+        seconds(3600),
         "How long a stopping server waits for the requests it is answering.",
         "seconds",
     )
     log_format: str = _setting(
         "json",
-        _one_of("json", "text"),
+        one_of("json", "text"),
         "Form of the logs: `json` for machines, `text` for eyes.",
     )
     log_level: str = _setting(
         "INFO",
-        _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         "Least serious level that is logged.",
     )
     max_body_bytes: int = _setting(
         4 * 10 * MIB + MIB,
-        _whole(1024, 1024 * MIB),
+        whole(1024, 1024 * MIB),
         "Largest request body: 4 photos of 10 MiB and 1 MiB of fields.",
         "bytes",
     )
     configuration_refresh_s: float = _setting(
         1.0,
-        _seconds(3600),
+        seconds(3600),
         "How long a process may serve a jurisdiction that was applied anew elsewhere; "
         "0 looks at each request.",
         "seconds",
     )
     sqlite_synchronous: str = _setting(
         "FULL",
-        _one_of("OFF", "NORMAL", "FULL", "EXTRA"),
+        one_of("OFF", "NORMAL", "FULL", "EXTRA"),
         "SQLite's `synchronous`. Below `FULL` a power cut loses acknowledged reports: "
         "for tests of durability only.",
     )
     lock_wait_s: float = _setting(
         5.0,
-        _seconds(600),
+        seconds(600),
         "How long a write waits for the database's lock before the answer is 503.",
         "seconds",
     )
     read_limit_s: float = _setting(
         10.0,
-        _seconds(3600),
+        seconds(3600),
         "How long one query of a list may take before the answer is 503; 0 sets no limit.",
         "seconds",
     )
     idempotency_hours: int = _setting(
         48,
-        _whole(1, 24 * 90),
+        whole(1, 24 * 90),
         "How long the answer to an `Idempotency-Key` is kept for replay.",
         "hours",
     )
     trusted_proxies: int = _setting(
         0,
-        _whole(0, 10),
+        whole(0, 10),
         "Proxies in front whose `X-Forwarded-*` headers are believed.",
         "proxies",
     )
     wide_span: str = _setting(
         "refuse",
-        _one_of("refuse", "clamp"),
+        one_of("refuse", "clamp"),
         "A date window over 90 days: `refuse` it with a 400, or `clamp` it to 90 days.",
     )
     min_free_disk_bytes: int = _setting(
         100 * MIB,
-        _whole(0, 2**50),
+        whole(0, 2**50),
         "Free space under which `/readyz` fails.",
         "bytes",
     )
 
     worker_look_s: float = _setting(
         1.0,
-        _seconds(60),
+        seconds(60),
         "How often a delivery worker looks for something new to send.",
         "seconds",
     )
     delivery_lease_s: float = _setting(
         120.0,
-        _seconds(3600),
+        seconds(3600),
         "How long a delivery stays with a worker that gives no sign of life. Longer than any "
         "tool takes to answer.",
         "seconds",
     )
     delivery_settle_s: float = _setting(
         60.0,
-        _seconds(3600),
+        seconds(3600),
         "How long a tool may still be working on what it did not answer; only then is it asked "
         "whether the ticket is there.",
         "seconds",
     )
     delivery_retry_s: float = _setting(
         30.0,
-        _seconds(3600),
+        seconds(3600),
         "First wait after a failure; it doubles, and the real wait is drawn between 0 and it.",
         "seconds",
     )
     delivery_retry_cap_s: float = _setting(
-        21_600.0, _seconds(7 * 86_400), "Longest wait between two tries.", "seconds"
+        21_600.0, seconds(7 * 86_400), "Longest wait between two tries.", "seconds"
     )
     delivery_give_up_s: float = _setting(
         604_800.0,
-        _seconds(365 * 86_400),
+        seconds(365 * 86_400),
         "After this long since its first failure a delivery is a dead letter.",
         "seconds",
     )
     delivery_circuit_s: float = _setting(
         30.0,
-        _seconds(3600),
+        seconds(3600),
         "How long a destination rests after five failures in a row; it doubles up to 60 times.",
         "seconds",
     )
     alert_webhook_url: str = _setting(
         "",
-        _public_url,
+        http_address,
         "Where alerts on deliveries are posted as JSON (`text`, `destination`); empty: nowhere.",
         secret=True,
     )
     alert_mail_to: str = _setting(
-        "", _text, "Who gets alerts on deliveries by mail, comma-separated; empty: nobody."
+        "", some_text, "Who gets alerts on deliveries by mail, comma-separated; empty: nobody."
     )
     alert_mail_from: str = _setting(
-        "open311@localhost", _text, "Sender of the mails of this server itself."
+        "open311@localhost", some_text, "Sender of the mails of this server itself."
     )
     smtp_url: str = _setting(
         "",
-        _smtp_url,
+        smtp_address,
         "Mail server for alerts: `smtp://USER:PASSWORD@HOST:587` (with STARTTLS) or `smtps://…`.",
         secret=True,
     )

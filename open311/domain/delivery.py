@@ -149,6 +149,7 @@ class TicketReceipt:
     Attributes:
         ticket_id: the id that the tool's API takes.
         number: what its people call it; `status`: in the tool's own words.
+        note: the last words of its people on the ticket, when it was read.
         exchange: what was sent and answered, masked, for the record of attempts.
     """
 
@@ -157,6 +158,7 @@ class TicketReceipt:
     url: str | None = None
     status: str | None = None
     etag: str | None = None
+    note: str | None = None
     exchange: Exchange = field(default=Exchange(), compare=False)
 
     def __post_init__(self) -> None:

@@ -250,7 +250,8 @@ def _exchanged(
         failure = error
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake: nobody knows what it sent
         _log.error("adapter failed", delivery=delivery.delivery_key, exc_info=error)
-        failure = OutcomeUnknown(f"{type(error).__name__}: {error}")
+        # Its words may hold a secret, and nobody masked them: they stay in the log.
+        failure = OutcomeUnknown(f"{type(error).__name__} dans l'adaptateur : voir le journal.")
     return verdict_on(
         failure, grade, failures=delivery.attempts + 1, pace=desk.pace, chance=desk.chance
     )

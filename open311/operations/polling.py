@@ -134,7 +134,9 @@ def change_between(
         (destination, read.ticket_id, known.changed or "", known.receipt.status or "", read.status)
     )
     event_id = f"read:{hashlib.sha256(content.encode()).hexdigest()[:32]}"
-    return TicketChange(read.ticket_id, event_id, now, status=read.status, number=read.number)
+    return TicketChange(
+        read.ticket_id, event_id, now, status=read.status, number=read.number, note=read.note
+    )
 
 
 def _read_feed(poll: Poll, cursor: str | None) -> int:

@@ -63,7 +63,7 @@ def test_an_adapter_without_contract_tests_is_told() -> None:
 
 def test_every_kind_has_a_contract_and_a_class_that_inherits_it() -> None:
     assert set(CONTRACTS) == set(KINDS) == set(MEANINGLESS)
-    kinds = {read_profile(each.profile).kind for each in contracts()}
+    kinds = {read_profile(each.profile, to_show=True).kind for each in contracts()}
     inherited = {
         kind for kind in KINDS for each in contracts() if issubclass(each, CONTRACTS[kind])
     }
@@ -72,7 +72,7 @@ def test_every_kind_has_a_contract_and_a_class_that_inherits_it() -> None:
 
 @pytest.mark.parametrize("contract", contracts(), ids=lambda each: each.__name__)
 def test_each_class_proves_every_case_of_its_kind(contract: type[AdapterContract]) -> None:
-    kind = read_profile(contract.profile).kind
+    kind = read_profile(contract.profile, to_show=True).kind
     if issubclass(contract, SftpContract):
         kind = "sftp"  # the generic profile is of a folder, and extended to SFTP
     assert issubclass(contract, CONTRACTS[kind])

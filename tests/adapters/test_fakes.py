@@ -17,8 +17,9 @@ from open311.adapters.contract import Adapter
 from open311.adapters.testing import AdapterContract, HttpContract, Tool, a_ticket
 from open311.adapters.testing.fake_server import FakeTool, running_fake
 from open311.adapters.testing.faulty_proxy import faulty_proxy
-from open311.domain.delivery import Destination
+from open311.domain.delivery import Destination, OutcomeUnknown
 from open311.domain.status import Stage
+from tests.adapters.completed import completed
 from tests.adapters.fakes import astech, atal_v6, carl_source, glpi, odoo, salesforce, zammad
 from tests.adapters.worker_proof import WorkerProof
 
@@ -79,6 +80,21 @@ class TestAtalV6(OnAFake):
         "unmapped": "9",
     }
 
+    @pytest.mark.parametrize(("is_old", "told"), [(False, "Hors délai"), (True, None)])
+    def test_answers_come_with_the_ticket_where_the_server_knows_them(
+        self, tool: Tool, adapter: Adapter, is_old: bool, told: str | None
+    ) -> None:
+        fake = tool.behind
+        assert isinstance(fake, atal_v6.FakeAtalV6)
+        receipt = adapter.create(a_ticket())
+        fake.held[receipt.ticket_id].notes += ["Bien reçu", "Hors délai"]
+        fake.is_old = is_old
+        try:
+            read = adapter.read(receipt)
+        finally:
+            fake.is_old = False
+        assert (read.status, read.note) == ("1", told)
+
 
 class TestCarlSource(OnAFake):
     """CARL Source: login, codes resolved to ids, JSON:API."""
@@ -101,6 +117,20 @@ class TestCarlSource(OnAFake):
         ticket = a_ticket()
         adapter.create(ticket)
         assert len(tool.behind.tickets(ticket.key)) == 1
+
+    def test_a_server_that_ignores_the_filter_is_not_believed(
+        self, tool: Tool, adapter: Adapter
+    ) -> None:
+        """Ten tickets of others do not say that ours is not there."""
+        assert isinstance(tool.behind, carl_source.FakeCarl)
+        for _ in range(10):
+            adapter.create(a_ticket())
+        tool.behind.knows_no_filter = True
+        try:
+            with pytest.raises(OutcomeUnknown, match="ne liste pas tout"):
+                adapter.lookup("absent-1")
+        finally:
+            tool.behind.knows_no_filter = False
 
     def test_codes_are_resolved_once(self, tool: Tool, adapter: Adapter) -> None:
         assert tool.proxy is not None
@@ -197,10 +227,7 @@ class TestAstechTemplate(OnAFake):
     profile = "astech-rest"
     settings: ClassVar = {"login": astech.LOGIN, "workshop": "A1"}
     secret: ClassVar = {"password": astech.PASSWORD}
-    completed = (
-        '[tables.nature.values]\nvoirie = "VOI"\nproprete = "VOI"\n'
-        '[tables.status_in.values]\n"Enregistrée" = "received"\n"Soldée" = "done"\n'
-    )
+    completed = completed("rest")
     about: ClassVar = {
         "create": "POST /api/demandes$",
         "attach": "POST .*/documents",

@@ -23,6 +23,7 @@ from open311.domain.delivery import (
     ToolUnauthorized,
     ToolUnreachable,
 )
+from tests.adapters.completed import completed_profile
 from tests.adapters.sftp_server import PASSWORD, USER, SftpServer, sftp_server
 from tests.adapters.tickets import LOOPBACK, photo, ticket, ticket_with_photos
 
@@ -311,10 +312,10 @@ def test_a_private_server_that_is_not_allowed_is_not_reached(sftp: Destination) 
 
 
 def test_the_astech_template_writes_a_marker_last_and_reads_marked_files_only(
-    sftp: Destination, server: SftpServer
+    sftp: Destination, server: SftpServer, tmp_path: Path
 ) -> None:
     root = server.root / sftp.settings["root"].strip("/")
-    adapter = make_adapter(replace(sftp, profile="astech-sftp"))
+    adapter = make_adapter(replace(sftp, profile=completed_profile(tmp_path, "sftp")))
     assert adapter.capabilities.idempotency is Idempotency.NONE
     adapter.create(ticket(description="Œuvre 😀"))
     assert names(root / "entrant") == ["DI_12.csv", "DI_12.csv.ok"]
@@ -351,12 +352,16 @@ def test_xml_holds_the_same_fields(profile: Callable[[str], str], root: Path) ->
     assert document.xpath("string(//DESCRIPTION)") == ticket().description
 
 
-def test_formulas_can_be_disarmed_for_a_spreadsheet(
-    profile: Callable[[str], str], root: Path
+@pytest.mark.parametrize(("more", "mark"), [("", "'"), ("[file]\nguard_formulas = false\n", "")])
+def test_formulas_are_disarmed_unless_the_profile_says_no(
+    profile: Callable[[str], str], root: Path, more: str, mark: str
 ) -> None:
-    source = profile("[file]\nguard_formulas = true\n")
-    make_adapter(folder_destination(root, source)).create(ticket(description='=HYPERLINK("x")'))
-    assert "'=HYPERLINK" in (root / "entrant" / "DEMANDE_12.csv").read_text("utf-8-sig")
+    west = ticket(description='=HYPERLINK("x")', title="＝1+1", long=-1.5536)
+    make_adapter(folder_destination(root, profile(more))).create(west)
+    text = (root / "entrant" / "DEMANDE_12.csv").read_text("utf-8-sig")
+    assert f'"{mark}=HYPERLINK' in text
+    assert f'"{mark}＝1+1"' in text
+    assert '"-1,553600"' in text  # a negative number is no formula
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from open311.domain.delivery import (
     ToolUnreachable,
 )
 from open311.domain.status import Stage
+from tests.adapters.completed import completed_profile
 from tests.adapters.importer import Importer, Shape
 from tests.adapters.mute_server import saying
 from tests.adapters.sftp_server import PASSWORD, USER, Fault, SftpServer, sftp_server
@@ -349,3 +350,7 @@ class TestAstechTemplate(SftpContract):
     profile = "astech-sftp"
     shape = ASTECH
     last = ".csv.ok"
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> str:
+        return completed_profile(tmp_path, "sftp")

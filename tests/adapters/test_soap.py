@@ -32,11 +32,13 @@ from open311.domain.delivery import (
     ToolUnreachable,
 )
 from open311.domain.status import Stage
+from tests.adapters.completed import completed_profile
 from tests.adapters.soap_service import (
     ACCOUNT,
     ATAL_PATH,
     EXAMPLE_PATH,
     PASSWORD,
+    SERVER,
     SoapServer,
     destination,
     npm_soap,
@@ -111,16 +113,12 @@ class TestOurStandInOfAtal(AdapterContract, HttpContract, WorkerProof):
 def completed_astech(
     example: SoapServer, npm_soap: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Tool]:
-    completed = tmp_path_factory.mktemp("profiles") / "city.toml"
-    completed.write_text(
-        'extends = "astech-soap"\n[tables.status_in.values]\n"Soldée" = "done"\n',
-        encoding="utf-8",
-    )
+    completed = completed_profile(tmp_path_factory.mktemp("profiles"), "soap")
     with faulty_proxy(f"http://127.0.0.1:{example.port}") as proxy:
         yield Tool(
             destination=destination(
                 example,
-                str(completed),
+                completed,
                 base_url=f"{proxy.url}{EXAMPLE_PATH}",
                 wsdl=str(npm_soap / "example.wsdl"),
             ),
@@ -152,7 +150,7 @@ def _password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def atal_destination(server: SoapServer, **settings: str) -> Destination:
     codes = {"type_demande": "1001", "service_demandeur": "OPEN311"}
-    return destination(server, "atal-v5", **(codes | settings))
+    return destination(server, str(SERVER / "atal-ville.toml"), **(codes | settings))
 
 
 @pytest.fixture
@@ -211,7 +209,7 @@ def test_a_photo_arrives_whole_and_a_refused_one_becomes_a_link(
 
 def test_the_state_is_read_by_its_words(adapter: Adapter) -> None:
     read = adapter.read(adapter.create(ticket()))
-    assert read.status == "Planifiée"
+    assert (read.status, read.note) == ("Planifiée", "Équipe prévenue")
     assert adapter.stage_of(read.status or "") == "planned"
     assert adapter.stage_of("Chiffrage") is None
 
@@ -226,7 +224,7 @@ def test_the_probe_asks_something_harmless(adapter: Adapter, atal: SoapServer) -
     ("title", "error", "told"),
     [
         ("refuse", ToolRefused, "typeDemande inconnu"),
-        ("panne", ToolBusy, "base indisponible"),
+        ("panne", OutcomeUnknown, "base indisponible"),
         ("lent", OutcomeUnknown, "perdue"),
     ],
 )
@@ -296,12 +294,12 @@ def test_a_tool_that_is_down_got_nothing(atal: SoapServer) -> None:
 
 
 def test_named_arguments_nest_and_the_preview_is_the_envelope(
-    example: SoapServer, npm_soap: Path
+    example: SoapServer, npm_soap: Path, tmp_path: Path
 ) -> None:
     adapter = make_adapter(
         destination(
             example,
-            "astech-soap",
+            completed_profile(tmp_path, "soap"),
             wsdl=str(npm_soap / "example.wsdl"),
             base_url=f"http://127.0.0.1:{example.port}{EXAMPLE_PATH}",
         )
@@ -321,11 +319,9 @@ def test_named_arguments_nest_and_the_preview_is_the_envelope(
 def test_what_the_wsdl_does_not_allow_is_refused_before_sending(
     example: SoapServer, npm_soap: Path, tmp_path: Path
 ) -> None:
-    profile = tmp_path / "mine.toml"
-    profile.write_text(
-        'extends = "astech-soap"\n[operations.create]\nfields = [{ to = "nature", const = "x" }]\n'
-    )
-    near = destination(example, str(profile), wsdl=str(npm_soap / "example.wsdl"))
+    more = '[operations.create]\nfields = [{ to = "nature", const = "x" }]\n'
+    profile = completed_profile(tmp_path, "soap", more)
+    near = destination(example, profile, wsdl=str(npm_soap / "example.wsdl"))
     example.calls()
     with pytest.raises(ToolRefused, match="WSDL"):
         make_adapter(near).create(ticket())
@@ -364,6 +360,6 @@ def test_an_operation_that_the_wsdl_lacks_is_told_by_its_key(tmp_path: Path) -> 
         make_adapter(atal_destination(SoapServer(1, ""), wsdl=str(tmp_path / "a.wsdl")))
 
 
-def test_the_astech_template_asks_for_a_wsdl() -> None:
+def test_the_astech_template_asks_for_a_wsdl(tmp_path: Path) -> None:
     with pytest.raises(ProfileFaults, match=r"settings\.wsdl"):
-        make_adapter(destination(SoapServer(1, ""), "astech-soap"))
+        make_adapter(destination(SoapServer(1, ""), completed_profile(tmp_path, "soap")))

@@ -5,14 +5,22 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import traceback
 from collections.abc import Iterator
 
 import pytest
 from requests import Request
 
+from open311.adapters.masking import MASK, Masker, shown_body
 from open311.adapters.profile import Filled
 from open311.adapters.wire import Limits, Wire
-from open311.domain.delivery import Destination, OutcomeUnknown, ToolError, ToolUnreachable
+from open311.domain.delivery import (
+    Destination,
+    OutcomeUnknown,
+    ToolError,
+    ToolRefused,
+    ToolUnreachable,
+)
 
 SECRET = "s3cret/with+signs=and é"
 LOOPBACK = ("127.0.0.0/8",)
@@ -179,3 +187,41 @@ def test_photos_in_the_record_are_sizes() -> None:
         shown = wire_to(*LOOPBACK).send(request, safe=False).exchange.request
     assert "‹4000 caractères en base64›" in shown
     assert "QUJDQUJD" not in shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Durand &amp; Fils",
+        "Durand &#38; Fils",
+        r"Durand \u0026 Fils",
+        "Durand%20%26%20Fils",
+        "Durand+&+Fils",
+        "Zo\\u00E9/\\/l\\u00e0",
+        "Zo%c3%a9//l%C3%A0",
+        "Zo&eacute;//l&#xE0;",
+    ],
+)
+def test_a_person_is_masked_however_a_tool_writes_him(written: str) -> None:
+    masker = Masker(["Durand & Fils", "Zoé//là"])
+    assert shown_body(f"<nom>{written}</nom>", masker) == f"<nom>{MASK}</nom>"
+
+
+@pytest.mark.parametrize(
+    "before", ["é" * 3990, "<p>" * 1330, "A" * 900, "A" * 40_000, "QUJD" * 300_000 + "="]
+)
+def test_neither_the_cut_nor_a_photo_leaves_a_piece_of_a_secret(before: str) -> None:
+    key = "tool-secret-42-" + "x" * 30
+    for text in (before + key, key + before, f"{key} {before} {key} {before}"):
+        shown = shown_body(text, Masker([key]))
+        assert not any(piece in shown for piece in ("tool", "secret", "xxx")), shown[-200:]
+
+
+@pytest.mark.parametrize("value", [" tool-secret-42", "tool-secret-42\nX-Other: 1"])
+def test_a_request_that_cannot_be_written_was_not_sent_and_repeats_nothing(value: str) -> None:
+    wire = wire_to(*LOOPBACK)
+    request = Request("POST", "http://127.0.0.1:9/", headers={"X-Key": value})
+    with pytest.raises(ToolRefused) as caught:
+        wire.send(request, safe=False)
+    told = "".join(traceback.format_exception(caught.value)) + str(caught.value.exchange)
+    assert "tool-secret" not in told

@@ -1,9 +1,9 @@
-"""An `open311` command line on a database of its own, on both engines."""
+"""An `open311` command line on a database of its own, or beside a world that serves it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,11 @@ from open311.http.app import create_app
 from open311.operations.installation import Installation
 from open311.storage.database import Database
 from open311.storage.media import DiskMediaStore
+from tests.cli import backing_up
+from tests.cli.transferring import PAST, Run
 from tests.cli.worlds import FILES
+from tests.conftest import PUBLIC_URL, Clock, World
+from tests.postgres import PrivateCluster
 
 GENTILLY = str(FILES / "gentilly.fr.toml")
 
@@ -89,3 +93,54 @@ def post(shell: Shell, client: Any) -> Callable[..., str]:
         return str(answer.json[0]["service_request_id"])
 
     return send
+
+
+@pytest.fixture
+def past_world(clock: Clock, make_world: Callable[..., World]) -> World:
+    clock.now = PAST
+    return make_world()
+
+
+@pytest.fixture
+def run(database_url: str, past_world: World, tmp_path: Path) -> Run:
+    """The command, on the world's own database, beside the application that serves it."""
+    environment = {
+        "OPEN311_DATABASE_URL": database_url.replace("+psycopg", ""),
+        "OPEN311_MEDIA_URL": str(tmp_path / "media"),
+        "OPEN311_PUBLIC_URL": PUBLIC_URL,
+    }
+
+    def call(*arguments: str, input: bytes | None = None) -> Result:
+        given = [*arguments, "-j", "gentilly.fr"]
+        return CliRunner().invoke(main, given, input=input, env=environment)
+
+    return call
+
+
+@pytest.fixture
+def backed_up(world: World, database_url: str, tmp_path: Path) -> Callable[..., Path]:
+    """Make a backup of the world with the command; the archive."""
+
+    def make(name: str = "sauvegarde.tar.gz", *options: str) -> Path:
+        archive = tmp_path / name
+        result = backing_up.call(database_url, tmp_path / "media", "backup", str(archive), *options)
+        assert result.exit_code == 0, result.output
+        return archive
+
+    return make
+
+
+@pytest.fixture
+def empty_place(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[str, Path]]:
+    """A database URL where nothing is, and a folder for photos."""
+    media = tmp_path / "restored" / "media"
+    media.parent.mkdir()
+    if engine == "sqlite":
+        yield f"sqlite:///{tmp_path / 'restored' / 'open311.sqlite3'}", media
+        return
+    cluster: PrivateCluster = request.getfixturevalue("postgres")
+    url = cluster.create_database()
+    yield url, media
+    cluster.drop_database(url.rsplit("/", 1)[1])

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,116 +19,8 @@ from open311.config.jurisdiction_file import (
     jurisdiction_from_document,
     read_jurisdiction_file,
 )
-from open311.config.shipped import shipped_path
-from open311.domain.crs import to_wgs84
 from open311.domain.service import ServiceType
-
-RING = [[2.3, 48.8], [2.4, 48.8], [2.4, 48.9], [2.3, 48.9], [2.3, 48.8]]
-SQUARE = {"type": "Polygon", "coordinates": [RING]}
-
-GOOD = """
-jurisdiction_id = "ville.fr"
-name = "Ville"
-language = "fr"
-languages = ["fr", "en"]
-timezone = "Europe/Paris"
-contact = "contact@ville.example"
-key_service = "cles@ville.example"
-boundary = { file = "areas.geojson", id = "fr:commune:94037" }
-
-[[territories]]
-file = "areas.geojson"
-id = "nord"
-
-[[services]]
-service_code = "depot"
-service_name = { fr = "Dépôt", en = "Dump" }
-description = "Un dépôt sauvage"
-category = "illegal_dumping"
-keywords = ["dépôt", "sac"]
-territories = ["nord"]
-
-[[services.attributes]]
-code = "INFO"
-datatype = "string"
-variable = false
-description = "Lisez ceci"
-
-[[services.attributes]]
-code = "HOWMANY"
-datatype = "singlevaluelist"
-required = true
-description = { fr = "Combien ?", en = "How many?" }
-values = [{ key = "1", name = "Un" }, { key = "2", name = { fr = "Deux", en = "Two" } }]
-
-[[services]]
-service_code = "trou"
-service_name = "Trou"
-description = "Un trou"
-type = "batch"
-category = "roads"
-"""
-
-
-def feature(id_: str, geometry: object, **properties: object) -> dict[str, Any]:
-    return {"type": "Feature", "id": id_, "properties": properties, "geometry": geometry}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the boundaries that the files of these tests name."""
-    path = tmp_path_factory.mktemp("files")
-    swapped = [[[lat, long] for long, lat in RING]]
-    raised = [[[long, lat, 35.0] for long, lat in RING]]
-    bow_tie = [[[2.3, 48.8], [2.4, 48.9], [2.4, 48.8], [2.3, 48.9], [2.3, 48.8]]]
-    metres = [[[6.5e5, 6.86e6], [6.6e5, 6.86e6], [6.6e5, 6.87e6], [6.5e5, 6.86e6]]]
-    far = [[[5.0, 45.0], [5.1, 45.0], [5.1, 45.1], [5.0, 45.0]]]
-    polygons = {
-        "swapped": swapped,
-        "bow-tie": bow_tie,
-        "metres": metres,
-        "far": far,
-        "void": [],
-        "raised": raised,
-    }
-    features = [
-        feature("fr:commune:94037", SQUARE, name="Ville", level="commune"),
-        feature("nord", SQUARE),
-        feature("point", {"type": "Point", "coordinates": [2.3, 48.8]}),
-        feature("null", None),
-        feature("nan", {"type": "Polygon", "coordinates": [[[float("nan"), 1], [2, 3], [4, 5]]]}),
-        feature("open", {"type": "Polygon", "coordinates": [[[2.3, 48.8], [2.4, 48.8]]]}),
-        *(
-            feature(id_, {"type": "Polygon", "coordinates": coordinates})
-            for id_, coordinates in polygons.items()
-        ),
-    ]
-    collection = {"type": "FeatureCollection", "features": features}
-    (path / "areas.geojson").write_text(json.dumps(collection))
-    (path / "bare.geojson").write_text(json.dumps(SQUARE))
-    (path / "list.geojson").write_text("[]")
-    (path / "broken.geojson").write_text("{")
-    (path / "empty.geojson").write_text('{"type": "FeatureCollection"}')
-    lambert = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::2154"}}
-    legacy = {"type": "FeatureCollection", "crs": lambert, "features": [features[6]]}
-    legacy["features"] = [item for item in features if item["id"] == "metres"]
-    (path / "lambert.geojson").write_text(json.dumps(legacy))
-    return path
-
-
-def faults_of(folder: Path, text: str) -> list[str]:
-    path = folder / "ville.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(JurisdictionFileError) as caught:
-        read_jurisdiction_file(path)
-    assert caught.value.path == path
-    return list(caught.value.faults)
-
-
-def document_of(folder: Path, text: str) -> dict[str, Any]:
-    path = folder / "ville.toml"
-    path.write_text(text, encoding="utf-8")
-    return read_jurisdiction_file(path)
+from tests.config.jurisdiction_texts import GOOD, document_of, faults_of
 
 
 def test_a_good_file_becomes_a_jurisdiction(folder: Path) -> None:
@@ -177,6 +68,7 @@ def test_the_document_is_the_same_after_json(folder: Path) -> None:
 
 
 ASKED = "services[0].attributes"
+
 FAULTS = [
     # (text of the good file, what replaces it, path of the fault, word of the sentence)
     ('"ville.fr"', '"Ville.fr"', "jurisdiction_id", "minuscules"),
@@ -308,45 +200,6 @@ def test_a_file_that_does_not_exist_is_told(tmp_path: Path) -> None:
         read_jurisdiction_file(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize(
-    "boundary",
-    [
-        '{ file = "areas.geojson", id = "metres", epsg = 2154 }',
-        '{ file = "lambert.geojson", id = "metres" }',
-    ],
-)
-def test_a_boundary_in_lambert_93_is_reprojected(folder: Path, boundary: str) -> None:
-    text = GOOD.replace('{ file = "areas.geojson", id = "fr:commune:94037" }', boundary)
-    geometry = shapely.from_geojson(json.dumps(document_of(folder, text)["boundary"]["geometry"]))
-    # IGN's own conversion of (650000, 6860000): 2°19'09.2" E, 48°50'22" N, to the second.
-    assert geometry.bounds[0] == pytest.approx(2.3188, abs=2e-3)
-    assert geometry.bounds[1] == pytest.approx(48.8395, abs=2e-3)
-
-
-def test_a_frame_that_the_file_contradicts_is_told(folder: Path) -> None:
-    boundary = '{ file = "lambert.geojson", id = "metres", epsg = 3857 }'
-    text = GOOD.replace('{ file = "areas.geojson", id = "fr:commune:94037" }', boundary)
-    assert any(fault.startswith("boundary.epsg : ") for fault in faults_of(folder, text))
-
-
-def test_axis_order_is_longitude_first_whatever_the_registry_says() -> None:
-    """EPSG:4171 (RGF93) is latitude first in the registry."""
-    point = to_wgs84(shapely.Point(2.35, 48.85), 4171)
-    assert (point.x, point.y) == pytest.approx((2.35, 48.85), abs=1e-6)
-
-
-def test_altitudes_are_dropped(folder: Path) -> None:
-    area = document_of(folder, GOOD.replace("fr:commune:94037", "raised"))["boundary"]
-    assert area["geometry"] == SQUARE
-
-
-def test_a_bare_geometry_takes_the_name_the_file_gives_it(folder: Path) -> None:
-    boundary = '{ file = "bare.geojson", id = "ville", name = "La ville", level = "commune" }'
-    text = GOOD.replace('{ file = "areas.geojson", id = "fr:commune:94037" }', boundary)
-    area = document_of(folder, text)["boundary"]
-    assert (area["id"], area["name"], area["level"]) == ("ville", "La ville", "commune")
-
-
 junk = st.one_of(
     st.none(),
     st.booleans(),
@@ -377,6 +230,7 @@ def put(content: Any, path: tuple[Any, ...], value: object) -> None:
 
 
 CONTENT = tomllib.loads(GOOD)
+
 PLACES = places(CONTENT)
 
 
@@ -412,49 +266,3 @@ def test_any_edit_of_the_text_is_accepted_or_refused(
         faults = ("accepted",)
         jurisdiction_from_document(document, changeset=None)
     assert faults
-
-
-SHIPPED = sorted(shipped_path("fixtures/jurisdictions").glob("*.toml"))
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_shipped_jurisdiction_is_sound(path: Path) -> None:
-    document = read_jurisdiction_file(path)
-    city = jurisdiction_from_document(json.loads(json.dumps(document)), changeset=None)
-    assert path.stem == city.jurisdiction_id
-    assert city.illustrative
-    assert city.languages == ("fr", "en")
-    assert 8 <= len(city.services) <= 14
-    assert list(city.services_at(None, None)) == list(city.services.values())
-    for service in city.services.values():
-        assert service.service_name.into("en") != service.service_name.into("fr")
-    raw = json.loads(
-        (path.parent / tomllib.loads(path.read_text())["boundary"]["file"]).read_text()
-    )
-    (area,) = (item for item in raw["features"] if item["id"] == city.boundary.id)
-    assert area["properties"]["siren"] == city.siren
-    assert area["properties"].get("insee") == city.insee
-
-
-def test_the_shipped_set_shows_everything_a_catalogue_can_hold() -> None:
-    cities = [
-        jurisdiction_from_document(read_jurisdiction_file(p), changeset=None) for p in SHIPPED
-    ]
-    services = [service for city in cities for service in city.services.values()]
-    attributes = [attribute for service in services for attribute in service.attributes]
-    assert {"gentilly.fr", "nantesmetropole.fr", "nantes.fr"} <= {c.jurisdiction_id for c in cities}
-    assert {service.type for service in services} == set(ServiceType)
-    assert len({attribute.datatype for attribute in attributes}) == 6
-    assert {attribute.automated for attribute in attributes} == {None, "hidden_field", "server_set"}
-    assert {attribute.variable for attribute in attributes} == {True, False}
-    assert {attribute.public for attribute in attributes} == {True, False}
-    assert {service.moderated for service in services} == {True, None}
-
-
-def test_some_services_hold_only_in_some_communes() -> None:
-    path = shipped_path("fixtures/jurisdictions/nantesmetropole.fr.toml")
-    nantes_metropole = jurisdiction_from_document(read_jurisdiction_file(path), changeset=None)
-    in_nantes = {each.service_code for each in nantes_metropole.services_at(47.2184, -1.5536)}
-    in_carquefou = {each.service_code for each in nantes_metropole.services_at(47.2970, -1.4910)}
-    assert in_nantes - in_carquefou == {"proprete-centre", "berges-loire", "stationnement-payant"}
-    assert in_carquefou < in_nantes

@@ -10,10 +10,13 @@ from io import BytesIO
 import pytest
 
 from open311.domain.delivery import DeliveryState, Idempotency, Ticket, TicketReceipt
+from open311.domain.errors import InvalidRequest
 from open311.domain.status import Stage
 from open311.operations.delivery import deliver_next
 from open311.operations.follow_up import Step, take_step
+from open311.operations.tickets import compose_ticket
 from open311.storage import deliveries, destinations
+from open311.storage.requests import find_request
 from tests.conftest import PUBLIC_URL
 from tests.delivery.conftest import Delivering
 from tests.formats.pictures import small
@@ -419,3 +422,24 @@ def test_a_limit_delays_no_other_destination(make_delivering: Make) -> None:
     delivering.run()
     done = [each.destination for each in delivering.deliveries() if each.state == "done"]
     assert sorted(done) == ["gentilly-gmao", "other", "other", "other"]
+
+
+@pytest.mark.parametrize("outside", ["refuse", "accept"])
+@pytest.mark.parametrize("epsg", [None, 3949])
+def test_a_position_with_its_axes_turned_is_not_sent(
+    make_delivering: Make, outside: str, epsg: int | None
+) -> None:
+    """Whatever frame the destination takes, degrees included."""
+    delivering = make_delivering(epsg=epsg)
+    id_ = delivering.world.posted_id()
+    with delivering.database.connect() as connection:
+        stored = find_request(connection, delivering.side.scope, int(id_))
+    assert stored is not None
+    request = stored.request
+    turned = replace(stored, request=replace(request, lat=request.long, long=request.lat))
+    territory = replace(delivering.side.jurisdiction, outside=outside)
+    with pytest.raises(InvalidRequest, match="axes sont inversés"):
+        compose_ticket(
+            delivering.world.installation, replace(delivering.side, jurisdiction=territory),
+            delivering.destination, turned, key="k", reporter=None, origin=(),
+        )  # fmt: skip

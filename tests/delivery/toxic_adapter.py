@@ -8,6 +8,10 @@ import os
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from requests.structures import CaseInsensitiveDict
+
+from open311.adapters.outcomes import failure_of
+from open311.adapters.wire import Reply
 from open311.domain.delivery import (
     Attachment,
     Capabilities,
@@ -107,7 +111,9 @@ class ToxicAdapter:
             connection.close()
         exchange = Exchange(f"{method} {path}", content.decode(), answer.status)
         if answer.status >= 400:
-            raise OutcomeUnknown(f"HTTP {answer.status}", exchange=exchange)
+            # The server's own judgement of what is certain, which is what is proved here.
+            reply = Reply(answer.status, CaseInsensitiveDict(answer.headers), content, exchange)
+            raise failure_of(reply, reply.words(reply.text), safe=method == "GET")
         try:
             return json.loads(content)
         except ValueError as error:

@@ -24,17 +24,24 @@ from urllib.parse import parse_qs, urlsplit
 #: How often each thing happens to a POST, in hundredths; half of all go wrong.
 TOXICS = {
     "fine": 50,
-    "500 before": 7,
-    "500 after": 7,
-    "reset before": 7,
-    "reset after": 8,
+    "500 before": 5,
+    "500 after": 4,
+    "500 XHTML after": 4,
+    "503 after": 4,
+    "503 with a term before": 3,
+    "reset before": 5,
+    "reset after": 6,
     "late answer": 5,
     "late commit": 5,
-    "garbage": 6,
-    "garbage after": 5,
+    "garbage": 5,
+    "garbage after": 4,
 }
 #: Longer than the adapter waits for an answer, shorter than anybody waits before looking.
 LATE_S = 0.5
+#: The page of a gateway: well formed, and nothing of the tool's own.
+XHTML = (
+    b"""<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body>Oops</body></html>"""
+)
 
 
 class ToxicPeer:
@@ -161,6 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(200, json.dumps([{"id": number} for number in found]).encode())
 
     def _fail(self, mood: str) -> None:
+        if mood.startswith("503"):
+            term = {"Retry-After": "0"} if "term" in mood else {}
+            return self._answer(503, XHTML, "application/xhtml+xml", **term)
+        if mood.startswith("500 XHTML"):
+            return self._answer(500, XHTML, "application/xhtml+xml")
         if mood.startswith("500"):
             return self._answer(500, b"<html>Internal error</html>", "text/html")
         if mood.startswith("garbage"):
@@ -171,8 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         return None
 
-    def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
+    def _answer(
+        self, status: int, body: bytes, kind: str = "application/json", **headers: str
+    ) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -4,7 +4,7 @@ Seen there: `X-API-Key`, GET /api/Test, POST /api/WorksRequests with Object, Des
 RequesterId, RecipientId, RequestingDepartmentId, RequestType, Localization, Longitude and
 Latitude, POST …/{uuid}/Attachments (multipart `file`), GET …/{uuid}, the option `$expand`
 with `Responses` and its refusal by older servers. Supposed here, to be checked on a real
-server: the names `Id`, `Number` and `State` in answers.
+server: the names `Id`, `Number` and `State` in answers, `Description` in `Responses`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class FakeAtalV6(FakeTool):
     key_field = "Description"
     text_fields = ("Object", "Description", "Localization", "Contact")
     first_status = "1"
+    #: Whether this server is of before the option `$expand=Responses`.
+    is_old = False
 
     def refuse(self, request: Request) -> Reply | None:
         return None if request.headers.get("X-API-Key") == KEY else Reply(401)
@@ -45,11 +47,15 @@ class FakeAtalV6(FakeTool):
         held = self.hold(fields, str(uuid.uuid4()))
         return Reply(201, {"Id": held.id, "Number": f"DI-{len(self.held)}", "State": held.status})
 
-    def _read(self, _: Request, id_: str) -> Reply:
+    def _read(self, request: Request, id_: str) -> Reply:
+        expands = request.query.get("$expand") == "Responses"
+        if expands and self.is_old:
+            return Reply(400, {"detail": "Could not find a property named 'Responses'."})
         if id_ not in self.held:
-            return Reply(404)
+            return Reply(404, {"title": "Not Found", "detail": "no such request"})
         held = self.held[id_]
-        return Reply(200, {**held.fields, "Id": held.id, "State": held.status})
+        said = {"Responses": [{"Description": each} for each in held.notes]} if expands else {}
+        return Reply(200, {**held.fields, "Id": held.id, "State": held.status, **said})
 
     def _attach(self, request: Request, id_: str) -> Reply:
         name, media_type, content = request.parts()["file"]

@@ -29,6 +29,7 @@ class FakeCarl(FakeTool):
         super().__init__()
         self.tokens: set[str] = set()
         self.logins = 0
+        self.knows_no_filter = False
 
     def refuse(self, request: Request) -> Reply | None:
         if request.path == "/api/auth/v1/authenticate":
@@ -58,7 +59,10 @@ class FakeCarl(FakeTool):
 
     def _search(self, request: Request) -> Reply:
         wanted = request.query["filter[xtraTxt01]"]
-        found = [each for each in self.held.values() if each.fields["xtraTxt01"] == wanted]
+        every = [*self.held.values()]
+        found = [each for each in every if each.fields["xtraTxt01"] == wanted]
+        if self.knows_no_filter:
+            found = every[: int(request.query["page[limit]"])]
         return Reply(200, {"data": [_resource(each) for each in found]}, _TYPE)
 
     def _code(self, request: Request, kind: str) -> Reply:

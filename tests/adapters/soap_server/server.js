@@ -46,6 +46,7 @@ const atal = {
     codeDemande: args.numeroDemande,
     etatDemande: { description: tickets.get(args.numeroDemande).etat },
     objetDemande: tickets.get(args.numeroDemande).args.demandeObjet,
+    commentairesDestinataires: "Équipe prévenue",
   }),
 };
 const example = {
