@@ -296,6 +296,26 @@ def test_waiting_deliveries_can_be_hurried(
         await_state(shell, "done")
 
 
+def test_what_waits_for_a_destination_that_left_its_file_is_told_and_can_be_given_up(
+    shell: Shell, post: Post, database: Database, profile: Path
+) -> None:
+    with worker(shell, database):
+        post()
+        await_state(shell, "dead")
+    path = profile.parent / "gentilly.fr.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(f'name = "{NAME}"', 'name = "autre"'), encoding="utf-8")
+    way_out = f"delivery abandon --destination {NAME}"
+    assert way_out in shell("jurisdiction", "check", str(path)).output
+    assert way_out in shell("jurisdiction", "apply", str(path)).output
+    assert way_out in shell("delivery", "list").output
+    gone = json.loads(shell.done("destination", "list", "--json"))[-1]
+    assert (gone["name"], gone["state"], gone["deliveries"]) == (NAME, "inconnue", {"dead": 1})
+    assert shell.done("delivery", "abandon", "--destination", NAME) == "1 envoi abandonné.\n"
+    assert NAME not in shell.done("destination", "list")
+    assert way_out not in shell("jurisdiction", "apply", str(path)).output
+
+
 def test_a_probe_says_whether_the_tool_answers(shell: Shell, peer: FakePeer, profile: Path) -> None:
     assert NAME in shell.done("destination", "probe", NAME)
     peer.shutdown()

@@ -19,9 +19,11 @@ from open311.domain.errors import InvalidRequest, NotAllowed
 from open311.operations import delivery, delivery_desk
 from open311.operations.alerts import raise_alerts, troubles_of
 from open311.operations.undeclared import left_behind
-from open311.storage import catalogue, deliveries, inbox, sql, tickets
+from open311.storage import catalogue, deliveries, destinations, inbox, sql, tickets
 from open311.storage.delivery_records import DeliveryFilter
+from open311.worker import Lane, Post
 from tests.delivery.conftest import NAME, Delivering
+from tests.delivery.delivery_site import await_
 from tests.delivery.fake_tool import change
 from tests.delivery.test_inbound import events, fed, id_of, tell
 
@@ -65,6 +67,31 @@ def test_an_id_that_cannot_be_kept_is_an_unknown_outcome(
 
 def fails(*_: object, **__: object) -> None:
     raise LookupError("ours")
+
+
+def test_a_surprise_while_looking_stops_no_delivery_and_is_told(make_delivering: Make) -> None:
+    delivering = make_delivering(can={"changes": True})
+    delivering.tool.changes = fails  # type: ignore[assignment]
+    delivering.world.posted_id()
+    delivering.route()
+    post = Post(delivering.side, delivering.destination, delivering.world.installation.version)
+    lane = Lane(delivering.desk, post, lambda _: delivering.tool, 0.01)
+
+    def fault() -> str:
+        state = destinations.all_states(delivering.database).get(NAME)
+        return (state and state.reason) or ""
+
+    lane.start()
+    try:
+        assert await_(lambda: "LookupError" in fault(), guard_s=30)
+        delivering.world.posted_id()
+        delivering.route()
+        assert await_(lambda: delivering.states() == ["create done"] * 2, guard_s=30)
+    finally:
+        lane.stop()
+        lane.join()
+    (trouble,) = troubles_of(delivering.world.installation, delivering.clock())[NAME]
+    assert trouble.kind == "fault"
 
 
 #: What fails inside, what is recorded of it, and how often the tool was spoken to.
