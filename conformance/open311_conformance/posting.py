@@ -125,8 +125,10 @@ class Posting:
     def check_key(self) -> None:
         """Make sure, before anything is judged, that the server knows the user's key.
 
-        A key mistyped is not the server's failure: a plain POST that is refused word for
-        word as one with a key of our own invention cannot tell anything of the server.
+        A key mistyped is not the server's failure: a POST that is refused word for word
+        as one with a key of our own invention cannot tell anything of the server. It
+        names no service, so that nothing is created before the list has been read; a
+        server that looks at the form first is judged with the key as it is.
 
         Raises:
             CannotRun: the key is refused.
@@ -134,8 +136,8 @@ class Posting:
         if not (self.target.aim.write and self.target.aim.api_key):
             return
         try:
-            fields = self.form()
-            own = self.plain
+            fields = tuple(field for field in self.form() if field[0] != "service_code")
+            own = self.target.client.send(self.query(fields), fresh=True)
             if own.status not in KEY_REFUSED:
                 return
             invented = self.target.client.send(self.query(fields, key=WRONG_KEY), fresh=True)
