@@ -110,6 +110,9 @@ class GroupCommitDatabase(Database):
             with self._queue:
                 heir = self._waiting[0] if self._waiting else None
                 self._led = heir is not None
+            for job in group:
+                if not job.done:  # an interrupt before the work began: nothing was written
+                    job.fail(Unavailable(UNAVAILABLE))
             for job in (heir, *group):
                 if job is not None and job is not own:
                     job.woken.release()
