@@ -37,7 +37,8 @@ class Upkeep(threading.Thread):
         self._installation = installation
         self._kept = timedelta(hours=idempotency_hours)
         self._stopping = threading.Event()
-        self._next_sweep = 0.0
+        # Whoever serves a wrong place has an hour to see it before a photo is deleted.
+        self._next_sweep = time.monotonic() + _HOUR_S
 
     def run(self) -> None:
         """Work, wait, work again, until `stop`."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from open311.storage import copies, hints
-from open311.storage.catalogue import bump_configuration
+from open311.storage.catalogue import bump_configuration, cursor_epoch
 from open311.storage.database import Database
 from open311.storage.delivery_records import all_may_have_arrived
 
+#: Epochs of cursors are seconds since then, so that two restores of one backup never share one.
+_FIRST_EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 _COMMAND = "si c'est elle qui doit livrer, et elle seule : open311 delivery take-over"
 
 
@@ -20,6 +22,16 @@ def held_sentence(database: Database) -> str | None:
     return None if reason is None else f"Rien ne part de cette base : {reason} ; {_COMMAND}."
 
 
+def epoch_of(moment: datetime) -> int:
+    """The epoch of a restore at that moment."""
+    return int((moment - _FIRST_EPOCH).total_seconds())
+
+
+def restored_datetime(database: Database) -> datetime:
+    """When this database was last restored; long ago if never."""
+    return _FIRST_EPOCH + timedelta(seconds=cursor_epoch(database))
+
+
 def hold_restored(connection: Connection, made_datetime: str, now: datetime) -> None:
     """After a restore: what waits may have been sent from the database that was lost."""
     all_may_have_arrived(connection, now)
@@ -27,10 +39,10 @@ def hold_restored(connection: Connection, made_datetime: str, now: datetime) -> 
 
 
 def settle_in(database: Database, now: datetime) -> str | None:
-    """Before a worker's first delivery: hold a copy that was made by other means than ours.
+    """Before a worker's first delivery, or a sweep of photos: hold a copy that `restore` did not make.
 
     Returns:
-        Why nothing may be delivered; None: all is well.
+        Why nothing may be delivered, or deleted; None: all is well.
     """
     here, known = copies.home_of(database), copies.known_home(database)
     reason = copies.why_held(database)

@@ -13,9 +13,10 @@ from open311.domain.history import type_of_step
 from open311.domain.request import RequestUpdate, ServiceRequest, StoredRequest
 from open311.domain.status import Stage, Visibility, check_transition, is_open
 from open311.operations.installation import Side
-from open311.operations.photo_sweep import delete_unused
+from open311.operations.parcels import NEVER_SENT, NOT_TO_BE_SENT
+from open311.operations.photo_sweep import delete_unused, erasure_note
 from open311.operations.publishing import publish_document
-from open311.storage import delivery_records, receipts, requests, tickets, updates
+from open311.storage import deliveries, delivery_records, receipts, requests, tickets, updates
 from open311.storage.database import Database
 from open311.storage.media import MediaStore
 
@@ -114,6 +115,8 @@ def set_visibility(
 ) -> None:
     """Publish, reject or hide a request; the reason stays with the agents.
 
+    What was withdrawn from the tools because of a rejection goes after all when that ends.
+
     Raises:
         NotFound: no such request here. NotAllowed: it was erased, or its service is a
             blackbox, whose requests "cannot be tracked".
@@ -129,6 +132,9 @@ def set_visibility(
         visibility=visibility,
         updated_datetime=max(now, stored.request.updated_datetime),
     )
+    if stored.request.visibility in NEVER_SENT and visibility not in NEVER_SENT:
+        request_key = side.scope.request_key(service_request_id)
+        deliveries.send_after_all(connection, request_key, NOT_TO_BE_SENT, now)
     _note_internally(connection, side, request, internal_note or f"visibility: {visibility}")
     _publish(connection, side, replace(stored, request=request), public_url)
 
@@ -178,12 +184,17 @@ def erase_request(
         database.empty_log()
         return Erasure(was_there=False)
     left = delete_unused(media, names - shared, youngest_too=alone)
-    database.write(partial(_erase, side=side, id_=service_request_id, url=public_url, now=now))
+    note = erasure_note(left)
+    database.write(
+        partial(_erase, side=side, id_=service_request_id, url=public_url, now=now, note=note)
+    )
     database.empty_log()
-    return Erasure(was_there=True, photos_left=left)
+    return Erasure(was_there=True, photos_left=len(left))
 
 
-def _erase(connection: Connection, side: Side, id_: int, url: str, now: datetime) -> None:
+def _erase(
+    connection: Connection, side: Side, id_: int, url: str, now: datetime, note: str
+) -> None:
     stored = _known(connection, side, id_, lock=True)
     requests.delete_reporter(connection, side.scope, id_)
     updates.forget_texts(connection, side.scope, id_)
@@ -192,7 +203,7 @@ def _erase(connection: Connection, side: Side, id_: int, url: str, now: datetime
     delivery_records.forget_request(connection, request_key, now)
     tickets.forget_request(connection, request_key)
     request = _emptied(stored.request, max(now, stored.request.updated_datetime))
-    _note_internally(connection, side, request, "erased")
+    _note_internally(connection, side, request, note)
     _publish(connection, side, StoredRequest(request, api_key_id=stored.api_key_id), url)
 
 

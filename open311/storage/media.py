@@ -72,7 +72,7 @@ class MediaStore(Protocol):
 
         Args:
             written_before: skip what was put since (aware datetime). A sweep of
-                orphans gives a day ago, longer than any request lasts.
+                orphans gives an hour ago or more, longer than any request lasts.
         """
         ...
 

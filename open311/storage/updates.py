@@ -109,6 +109,16 @@ def forget_texts(connection: Connection, scope: Scope, service_request_id: int) 
     )
 
 
+def internal_notes(connection: Connection, *, starting: str) -> list[str]:
+    """The internal notes of the installation that start with a text."""
+    found = sql.rows(
+        connection,
+        "SELECT internal_note FROM request_update WHERE internal_note LIKE :pattern",
+        {"pattern": f"{starting}%"},
+    )
+    return [str(note) for (note,) in found]
+
+
 def _prefixed(alias: str) -> str:
     return ", ".join(f"{alias}.{name}" for name in _COLUMNS.split(", "))
 

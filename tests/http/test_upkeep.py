@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from open311.operations.keys import LONGEST_SAME_BODY_WINDOW_S, create_key
 from open311.operations.rerender import needs_rerender
 from open311.storage.database import Database
 from open311.storage.turn import only_process
-from tests.conftest import World
+from tests.conftest import World, age_photos
 
 
 @contextmanager
@@ -52,6 +53,20 @@ def test_each_kind_of_claim_is_forgotten_after_its_own_life(world: World) -> Non
     world.clock.advance(hours=1)
     with upkeep(world, idempotency_hours=1):
         wait_until(lambda: world.count("idempotency") == 2)
+
+
+def test_photos_are_swept_an_hour_after_the_start_and_not_at_once(
+    world: World, tmp_path: Path
+) -> None:
+    """Who serves a wrong place can still see it."""
+    orphan = world.media.put(b"orphan", suffix=".jpg")
+    age_photos(tmp_path / "media", days=30)
+    thread = Upkeep(world.installation, idempotency_hours=48)
+    thread._take_turn()
+    assert world.media.exists(orphan)
+    thread._next_sweep -= 3600
+    thread._take_turn()
+    assert not world.media.exists(orphan)
 
 
 def _wide_key(world: World) -> str:
