@@ -53,8 +53,12 @@ def backup(file: Path, without_media: bool) -> None:  # noqa: FBT001 - click giv
 @click.argument("file", type=_FILE, metavar="FICHIER.tar[.gz]")
 @click.option(
     "--into", metavar="DOSSIER|URL",
-    help="Dossier vide (open311.sqlite3 et media/), ou base postgresql://… ; sans cette "
-    "option, OPEN311_DATABASE_URL et OPEN311_MEDIA_URL.",
+    help="Dossier vide (open311.sqlite3 et media/), ou base postgresql://… avec --media ; sans "
+    "cette option, OPEN311_DATABASE_URL et OPEN311_MEDIA_URL.",
+)  # fmt: skip
+@click.option(
+    "--media", metavar="DOSSIER|URL",
+    help="Où vont les photos : avec --into, jamais le dépôt de la base en service.",
 )  # fmt: skip
 @click.option(
     "--erased", "registers", type=_FILE, multiple=True, metavar="FICHIER",
@@ -72,6 +76,7 @@ def backup(file: Path, without_media: bool) -> None:  # noqa: FBT001 - click giv
 def restore(
     file: Path,
     into: str | None,
+    media: str | None,
     registers: tuple[Path, ...],
     force: bool,  # noqa: FBT001
     id_gap: int,
@@ -94,11 +99,12 @@ def restore(
     if check:
         click.echo(f"{file} : {_content(check_backup(file))}, en bon état.")
         return
-    settings = _destination(read_settings(), into)
+    settings = _destination(into, media)
+    names_no_photos = into is not None and "://" in into and media is None
     done = Restore(
         archive=file,
         database_url=settings.database_url,
-        media=media_store(settings),
+        media=None if names_no_photos else media_store(settings),
         register=tuple(each for register in registers for each in read_register(register)),
         now=_now(),
         force=force,
@@ -107,16 +113,15 @@ def restore(
     _tell(done, settings)
 
 
-def _destination(settings: Settings, into: str | None) -> Settings:
-    """The settings, with the database and the photos that --into names."""
-    if into is None:
-        return settings
-    if "://" in into:
-        return read_settings(database_url=into)
+def _destination(into: str | None, media: str | None) -> Settings:
+    """The settings, with the database and the photos that --into and --media name."""
+    if into is None or "://" in into:
+        return read_settings(database_url=into, media_url=media)
     folder = Path(into).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return read_settings(
-        database_url=f"sqlite:///{folder / 'open311.sqlite3'}", media_url=str(folder / "media")
+        database_url=f"sqlite:///{folder / 'open311.sqlite3'}",
+        media_url=media or str(folder / "media"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from open311.cli.site import check_age, check_owner, open_database, read_settings
+from open311.cli.site import check_age, open_database, read_settings
 from open311.cli.teaching import TeachingGroup
 from open311.operations.database_check import check_database
 from open311.storage import migrate
@@ -27,7 +27,6 @@ def upgrade() -> None:
         OPEN311_DATABASE_URL=postgresql://open311@localhost/open311 open311 db upgrade
     """
     with open_database(read_settings(), at_head=False, makes_it=True) as database:
-        check_owner(database)
         before = migrate.current_revision(database)
         check_age(before)
         migrate.upgrade(database)

@@ -51,12 +51,13 @@ def open_database(
         makes_it: this command may begin a new SQLite file; any other finds its own.
 
     Raises:
-        Open311Error: there is no database, or its schema is another one.
+        Open311Error: there is no database, it is another program's, or its schema is another.
     """
     if not makes_it:
         _check_file(settings)
     database = Database(settings.database_url, synchronous=settings.sqlite_synchronous)
     try:
+        check_owner(database)
         if at_head:
             check_schema(database)
         yield database

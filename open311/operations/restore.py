@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,12 +24,10 @@ from open311.storage import (
     snapshot_sqlite,
 )
 from open311.storage.database import Database
-from open311.storage.media import MediaStore
+from open311.storage.media import DiskMediaStore, MediaStore
 from open311.storage.snapshots import ErasedRequest, begin_epoch, erased_now, holds_anything
 from open311.storage.types import to_utc_text
 
-#: Epochs are seconds since then, so that two restores of one backup never share one.
-_FIRST_EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 #: Ids given after the backup was made may be in citizens' hands: they are passed over.
 ID_GAP = 10_000
 
@@ -56,7 +54,7 @@ class Restore:
 
     Args:
         database_url: where to; of the engine that the backup was made with.
-        media: where photos go.
+        media: where photos go; None only for a backup that names none.
         register: requests that must not come back.
         force: put another database aside (SQLite) or away (PostgreSQL).
         id_gap: how many ids are passed over.
@@ -64,7 +62,7 @@ class Restore:
 
     archive: Path
     database_url: str
-    media: MediaStore
+    media: MediaStore | None
     register: tuple[ErasedRequest, ...]
     now: datetime
     force: bool = False
@@ -83,9 +81,10 @@ class Restore:
         with TemporaryDirectory(prefix=".restore-", dir=near) as work:
             manifest, _ = extract(self.archive, Path(work))
             self._check_origin(manifest, engine)
+            store = self._store_for(manifest, Path(work))
             if engine == "sqlite":
-                return self._into_sqlite(manifest, path, Path(work))
-            return self._into_postgresql(manifest, Path(work))
+                return self._into_sqlite(manifest, path, Path(work), store)
+            return self._into_postgresql(manifest, Path(work), store)
 
     def _check_origin(self, manifest: Manifest, engine: str) -> None:
         if manifest.snapshot.engine != engine:
@@ -99,16 +98,30 @@ class Restore:
                 "mettez ce programme à jour d'abord."
             )
 
-    def _into_sqlite(self, manifest: Manifest, path: Path, work: Path) -> Restored:
+    def _store_for(self, manifest: Manifest, work: Path) -> MediaStore:
+        """Where photos go: never a place that nobody named for this restore."""
+        if self.media is not None:
+            return self.media
+        if manifest.photos != 0 or manifest.missing_photos:
+            raise Open311Error(
+                "Cette sauvegarde a des photos : dites avec --media où elles vont. Le dépôt de "
+                "la base en service ne convient pas à une copie, qui en effacerait les photos."
+            )
+        return DiskMediaStore(work / "no-photos")
+
+    def _into_sqlite(
+        self, manifest: Manifest, path: Path, work: Path, store: MediaStore
+    ) -> Restored:
         """Finish everything beside the place, then put it there in one move."""
         register, keep = list(self.register), False
         if path.exists():
             old = Database(f"sqlite:///{path}")
+            _refuse_of_another_program(old)
             register, keep = self._refuse_or_remember(old)
-        self._put_photos()
+        self._put_photos(store)
         database = Database(f"sqlite:///{work / snapshot_sqlite.FILE}")
         try:
-            erased, last = self._finish(database, register, manifest.created_datetime)
+            erased, last = self._finish(database, store, register, manifest.created_datetime)
             database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             database.close()
@@ -118,7 +131,7 @@ class Restore:
         snapshot_sqlite.put_in_place(work / snapshot_sqlite.FILE, path)
         return Restored(manifest, aside, erased, last)
 
-    def _into_postgresql(self, manifest: Manifest, work: Path) -> Restored:
+    def _into_postgresql(self, manifest: Manifest, work: Path, store: MediaStore) -> Restored:
         database, snapshot = Database(self.database_url), manifest.snapshot
         try:
             others = snapshot_postgresql.others_connected(database)
@@ -132,11 +145,12 @@ class Restore:
                     f"Cette base contient d'autres tables ({', '.join(strangers[:5])}) : "
                     "restaurez dans une base à part."
                 )
+            _refuse_of_another_program(database)
             register, _ = self._refuse_or_remember(database)
-            self._put_photos()
+            self._put_photos(store)
             last = snapshot.last_service_request_id
             snapshot_postgresql.load(database, work, snapshot.revision, snapshot.tables, last)
-            erased, last = self._finish(database, register, manifest.created_datetime)
+            erased, last = self._finish(database, store, register, manifest.created_datetime)
             snapshot_postgresql.tidy(database, rewrite=erased > 0)
             return Restored(manifest, None, erased, last)
         finally:
@@ -158,15 +172,20 @@ class Restore:
         finally:
             old.close()
 
-    def _put_photos(self) -> None:
+    def _put_photos(self, store: MediaStore) -> None:
         """Photos first: nothing names them yet, and each has its place by its digest."""
-        read_archive(self.archive, photo=self._put_photo)
 
-    def _put_photo(self, name: str, content: bytes) -> None:
-        self.media.put(content, suffix=name[64:])
+        def put(name: str, content: bytes) -> None:
+            store.put(content, suffix=name[64:])
+
+        read_archive(self.archive, photo=put)
 
     def _finish(
-        self, database: Database, register: Iterable[ErasedRequest], made: str
+        self,
+        database: Database,
+        store: MediaStore,
+        register: Iterable[ErasedRequest],
+        made: str,
     ) -> tuple[int, int]:
         """Bring the schema up to date, begin a new epoch, hold deliveries, erase.
 
@@ -174,11 +193,11 @@ class Restore:
             How many were erased, and the last id.
         """
         migrate.upgrade(database)
-        epoch = int((self.now - _FIRST_EPOCH).total_seconds())
+        epoch = copies.epoch_of(self.now)
         last = database.write(lambda c: begin_epoch(c, epoch, self.id_gap))
         database.write(lambda c: copies.hold_restored(c, made, self.now))
         installation = Installation(
-            database, self.media, public_url=rendered_public_url(database) or "", refresh_s=60
+            database, store, public_url=rendered_public_url(database) or "", refresh_s=60
         )
         return sum(self._erase(installation, each) for each in set(register)), last
 
@@ -197,10 +216,17 @@ class Restore:
             return False
         return erase_request(
             database,
-            self.media,
+            installation.media,
             side,
             each.service_request_id,
             public_url=installation.public_url,
             now=self.now,
             alone=True,
         ).was_there
+
+
+def _refuse_of_another_program(database: Database) -> None:
+    """What is not ours is nobody's to replace, whatever was forced."""
+    said = migrate.of_another_program(database)
+    if said:
+        raise Open311Error(said)

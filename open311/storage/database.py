@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from open311.domain.errors import TooCostly, Unavailable
+from open311.domain.errors import Open311Error, TooCostly, Unavailable
 from open311.storage.sql import Parameters, Row, for_driver
 
 T = TypeVar("T")
@@ -175,14 +175,22 @@ class Database:
 
         Raises:
             Unavailable: somebody read or wrote SQLite's log all the while.
+            Open311Error: PostgreSQL left a table out, with no more than a warning.
         """
         self.empty_log()
         if self.dialect == "sqlite":
             return
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        alone = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with alone as connection, _warnings_of(connection) as warnings:
             for table in tables:
                 connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table}")
             connection.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")
+        if warnings:
+            raise Open311Error(
+                "PostgreSQL n'a pas tout réécrit, ce qui a été effacé peut rester dans ses "
+                "fichiers : purgez avec le rôle à qui la base et ses tables appartiennent.\n"
+                f"Détail : {' ; '.join(warnings)}"
+            )
 
     def end_thread(self) -> None:
         """Let go of this thread's own connection: a thread that ends calls it last."""
@@ -269,6 +277,23 @@ def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("open311_write")
     driver: Any = connection.connection.dbapi_connection
     driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _warnings_of(connection: Connection) -> Iterator[list[str]]:
+    """What PostgreSQL warns of meanwhile: a VACUUM without the right to it is no error."""
+    found: list[str] = []
+
+    def note(diagnostic: Any) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            found.append(str(diagnostic.message_primary))
+
+    driver: Any = connection.connection.dbapi_connection
+    driver.add_notice_handler(note)
+    try:
+        yield found
+    finally:
+        driver.remove_notice_handler(note)
 
 
 def _ran_out_of_time(error: Exception) -> bool:

@@ -69,11 +69,15 @@ def current_revision(database: Database) -> str | None:
 def of_another_program(database: Database) -> str | None:
     """What to say of a database whose tables are not ours; None for an empty one or ours.
 
-    A file of SQLite is only read: our own connections would turn it to WAL.
+    A file of SQLite is only read: our own connections would turn it to WAL. Others use
+    Alembic too: our sign is the table `installation`.
+
+    Raises:
+        sqlite3.DatabaseError: the file is locked, or no database.
     """
     tables_of = _tables_of_file if database.dialect == "sqlite" else _tables_of_schema
     tables = tables_of(database)
-    if not tables or "alembic_version" in tables:
+    if not tables or "installation" in tables:
         return None
     return (
         f"La base contient les tables d'un autre programme ({', '.join(tables[:3])}"
@@ -87,11 +91,8 @@ def _tables_of_file(database: Database) -> list[str]:
     if path is None or path.startswith("file:") or not Path(path).exists():
         return []
     address = f"{Path(path).absolute().as_uri()}?mode=ro"
-    try:
-        with closing(sqlite3.connect(address, uri=True)) as file:
-            found = file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    except sqlite3.Error:
-        return []  # opening it for good says what is wrong with it
+    with closing(sqlite3.connect(address, uri=True)) as file:
+        found = file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     return sorted(name for (name,) in found if not name.startswith("sqlite_"))
 
 

@@ -7,8 +7,10 @@ import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from open311.storage.database import Database
 from tests.cli.conftest import Shell
@@ -27,18 +29,40 @@ def test_upgrading_makes_the_tables_once(tmp_path: Path) -> None:
     assert shell.done("db", "check") == "La base est entière.\n"
 
 
+@pytest.mark.parametrize("table", ["facture", "alembic_version"])
+@pytest.mark.parametrize(
+    "line",
+    ["db upgrade", "db check", "db purge", "key list", "backup x.tar", "worker", "serve --port 0"],
+)
 def test_a_file_of_another_program_is_refused_and_not_a_byte_of_it_changes(
-    tmp_path: Path,
+    tmp_path: Path, line: str, table: str
 ) -> None:
+    """Others use Alembic too."""
     path = tmp_path / "compta.sqlite3"
     with contextlib.closing(sqlite3.connect(path)) as theirs:
-        theirs.execute("CREATE TABLE facture (montant)")
+        theirs.execute(f"CREATE TABLE {table} (version_num)")
     before = path.read_bytes()
-    said = Shell(f"sqlite:///{path}", tmp_path).refused("db", "upgrade")
-    assert "d'un autre programme (facture)" in said
+    said = Shell(f"sqlite:///{path}", tmp_path).refused(*line.split())
+    assert f"d'un autre programme ({table})" in said
     assert "OPEN311_DATABASE_URL" in said
+    assert "db upgrade" not in said
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["compta.sqlite3"]
+
+
+def test_a_file_that_somebody_has_locked_is_told_and_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "compta.sqlite3"
+    connect: Any = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **named: connect(*given, **named, timeout=0)
+    )
+    with contextlib.closing(connect(path, isolation_level=None)) as theirs:
+        theirs.execute("CREATE TABLE facture (montant)")
+        theirs.execute("BEGIN EXCLUSIVE")
+        said = Shell(f"sqlite:///{path}", tmp_path).refused("db", "upgrade")
+    assert "Un autre programme écrit dans la base" in said
 
 
 def test_an_empty_file_may_become_a_database(tmp_path: Path) -> None:
@@ -136,3 +160,23 @@ def test_a_purge_says_that_it_is_done_and_leaves_a_whole_database(shell: Shell, 
     assert "n'est plus dans les fichiers" in shell.done("db", "purge")
     assert shell.done("db", "check") == "La base est entière.\n"
     assert json.loads(shell.done("request", "show", id_, "--json"))["visibility"] == "erased"
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_purge_that_postgresql_left_undone_is_not_called_done(
+    shell: Shell, database: Database
+) -> None:
+    """VACUUM by a role without the right to it skips the table and only warns."""
+    reader = ("CREATE ROLE agent LOGIN PASSWORD 'x'", "GRANT pg_read_all_data TO agent")
+    with database.begin() as connection:
+        for statement in reader:
+            connection.exec_driver_sql(statement)
+    url = make_url(shell.database_url).set(username="agent", password="x")
+    agent = Shell(url.render_as_string(hide_password=False), shell.folder)
+    try:
+        said = agent.refused("db", "purge")
+    finally:
+        with database.begin() as connection:
+            connection.exec_driver_sql("DROP ROLE agent")
+    assert "n'a pas tout réécrit" in said
+    assert "service_request" in said

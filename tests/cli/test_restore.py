@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,16 @@ import pytest
 
 from open311.storage import migrate
 from open311.storage.database import Database
-from tests.cli.backing_up import call, erase, fill, lists, restored, served
+from tests.cli.backing_up import (
+    assert_empty,
+    call,
+    erase,
+    fill,
+    lists,
+    restored,
+    served,
+    with_photo,
+)
 from tests.conftest import World
 
 
@@ -190,6 +201,70 @@ def test_into_a_folder_needs_no_setting(
     folder = tmp_path / "essai"
     restored(backed_up(), ("sqlite:////nowhere/x", tmp_path / "m"), "--into", str(folder))
     assert sorted(path.name for path in folder.iterdir()) == ["media", "open311.sqlite3"]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_copy_at_an_address_wants_a_place_of_its_own_for_photos(
+    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path], tmp_path: Path
+) -> None:
+    """The setting is the live server's: whom --erased erases would lose their photos there."""
+    ids = fill(world)
+    archive, without = backed_up(), backed_up("sans.tar", "--without-media")
+    erase(world, ids[3])
+    register = backed_up("plus-tard.tar").with_name("plus-tard.tar.erased.csv")
+    with_photo(world)
+    live = set(world.media.names())
+    assert live
+    into = ("--into", empty_place[0].replace("+psycopg", ""), "--erased", str(register))
+    for each in archive, without:
+        refused = call("sqlite:////nowhere/x", tmp_path / "media", "restore", str(each), *into)
+        assert refused.exit_code == 1
+        assert "--media" in refused.output
+        assert_empty(empty_place)
+    restored(archive, ("sqlite:////nowhere/x", tmp_path / "media"), *into, "--media",
+             str(empty_place[1]))  # fmt: skip
+    assert set(world.media.names()) == live
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_backup_that_names_no_photo_needs_no_place_for_them(
+    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path], tmp_path: Path
+) -> None:
+    world.posted_id()
+    into = ("--into", empty_place[0].replace("+psycopg", ""))
+    restored(backed_up(), ("sqlite:////nowhere/x", tmp_path / "m"), *into)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_the_database_of_another_program_is_replaced_by_nothing(
+    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path],
+    options: tuple[str, ...],
+) -> None:  # fmt: skip
+    path = empty_place[1].parent / "open311.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("CREATE TABLE facture (montant)")
+    before = path.read_bytes()
+    refused = call(*empty_place, "restore", str(backed_up()), *options)
+    assert refused.exit_code == 1
+    assert "d'un autre programme (facture)" in refused.output
+    assert path.read_bytes() == before
+    assert list(path.parent.glob("*sqlite3*")) == [path]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_tables_named_like_ours_are_another_programs_too(
+    world: World, backed_up: Callable[..., Path], empty_place: tuple[str, Path]
+) -> None:
+    database = Database(empty_place[0])
+    with database.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE reporter (montant INT)")
+    database.close()
+    refused = call(*empty_place, "restore", str(backed_up()), "--force")
+    assert "d'un autre programme (reporter)" in refused.output
+    assert database.rows("SELECT montant FROM reporter") == []
+    database.close()
 
 
 def test_an_older_schema_is_brought_up_to_date(
