@@ -101,19 +101,26 @@ def create(
     "--overlap-days", type=click.IntRange(0, 365), default=14, metavar="JOURS",
     help="Temps pendant lequel l'ancienne clé vaut encore (14 si rien n'est dit).",
 )  # fmt: skip
+@click.option(
+    "--right", "rights", multiple=True, type=click.Choice(RIGHTS),
+    help="Droit que la nouvelle clé a de plus ; répétable.",
+)  # fmt: skip
 @_json
-def rotate(key_: str, overlap_days: int, as_json: bool) -> None:  # noqa: FBT001
-    """Remplacer une clé par une nouvelle qui a les mêmes droits.
+def rotate(key_: str, overlap_days: int, rights: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001
+    """Remplacer une clé par une nouvelle qui a les mêmes droits, ou davantage.
 
     CLÉ est l'identifiant montré par « open311 key list », ou la clé elle-même.
 
         open311 key rotate 3f9a1c7e2b04 --overlap-days 7
+        open311 key rotate 3f9a1c7e2b04 --right peer
     """
     with open_installation() as here:
         old = find_key(here.keys, key_)
         overlap = timedelta(days=overlap_days)
         now = here.now()
-        made = here.database.write(lambda c: rotate_key(c, old, now=now, overlap=overlap))
+        made = here.database.write(
+            lambda c: rotate_key(c, old, now=now, overlap=overlap, more_rights=rights)
+        )
         _show_once(made, find_key(here.keys, made), as_json=as_json)
 
 

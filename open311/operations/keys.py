@@ -61,8 +61,15 @@ def create_key(
     return f"{PREFIX}_{api_key_id}_{secret}"
 
 
-def rotate_key(connection: Connection, old: StoredKey, *, now: datetime, overlap: timedelta) -> str:
-    """Make a successor with the same rights; the old key lives on for `overlap`."""
+def rotate_key(
+    connection: Connection,
+    old: StoredKey,
+    *,
+    now: datetime,
+    overlap: timedelta,
+    more_rights: Sequence[str] = (),
+) -> str:
+    """Make a successor with the same rights, or more; the old key lives on for `overlap`."""
     end = now + overlap
     if old.expires_datetime is None or old.expires_datetime > end:
         catalogue.put_key(connection, replace(old, expires_datetime=end))
@@ -70,7 +77,7 @@ def rotate_key(connection: Connection, old: StoredKey, *, now: datetime, overlap
         connection,
         label=old.label,
         jurisdictions=old.jurisdictions,
-        rights=old.rights,
+        rights=tuple(dict.fromkeys((*old.rights, *more_rights))),
         environment=old.environment,
         now=now,
         client_reference=old.client_reference,

@@ -50,6 +50,21 @@ def test_rotating_keeps_the_old_key_for_the_overlap_only(shell: Shell, client: A
     assert status(client, new["key"]) == 403
 
 
+def test_a_key_that_is_replaced_may_get_a_right_more_and_the_old_one_does_not(
+    shell: Shell, client: Any
+) -> None:
+    """A server that passes requests on, and has a key from before there was `peer`."""
+    old = shell.key()
+    new = json.loads(
+        shell.done("key", "rotate", old, "--right", "peer", "--right", "update", "--json")
+    )
+    assert new["rights"] == ["create", "update", "peer"]
+    told = {"Open311-Origin": "s1/x.fr/7"}
+    for key, expected in ((old, 403), (new["key"], 200)):
+        answer = client.post(ENDPOINT, data=POST | {"api_key": key}, headers=told)
+        assert answer.status_code == expected
+
+
 def test_a_revoked_key_is_refused_at_once(shell: Shell, client: Any) -> None:
     key = shell.key()
     shell.done("key", "revoke", key)
