@@ -29,7 +29,7 @@ _ERROR_STATUSES = {
     "415": "The body is not a form.",
     "422": "The Idempotency-Key was used for another body.",
     "500": "An internal error; it was recorded.",
-    "503": "Nothing can be read or stored right now.",
+    "503": "Nothing can be read or stored right now, or this read costs the server too much.",
 }
 _READING_ERRORS = ("400", "404", "500", "503")
 _POSTING_ERRORS = tuple(_ERROR_STATUSES)

@@ -81,7 +81,7 @@ def test_every_operation_tells_its_parameters_and_its_errors(document: dict[str,
     (listed,) = (document["paths"]["/open311/v2/requests.json"]["get"],)
     told = {parameter["name"] for parameter in listed["parameters"]}
     assert {"start_date", "status", "bbox", "cursor", "page_size", "q", "kind"} <= told
-    assert "Idempotency-Key" in {
+    assert {"Idempotency-Key", "Open311-Origin"} <= {
         parameter["name"]
         for parameter in document["paths"]["/open311/v2/requests.json"]["post"]["parameters"]
     }

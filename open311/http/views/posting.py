@@ -11,7 +11,7 @@ from flask import Response, request
 
 from open311.domain.attributes import unknown_codes
 from open311.domain.errors import Forbidden, InvalidRequest
-from open311.domain.hops import ORIGIN_HEADER, read_hops
+from open311.domain.hops import MAX_HOPS, ORIGIN_HEADER, read_hops
 from open311.domain.request import Photo
 from open311.formats import answers
 from open311.formats.draft import request_draft
@@ -60,8 +60,25 @@ _IDEMPOTENCY_HEADER = {
     "description": "The same key and body answer the same request again; at most 255 characters.",
 }
 
+_ORIGIN_HEADER = {
+    "in": "header",
+    "name": ORIGIN_HEADER,
+    "required": False,
+    "schema": {"type": "string"},
+    "description": (
+        "The way of a request that another server passes on, oldest place first, by commas: at "
+        f"most {MAX_HOPS} times SERVER/JURISDICTION_ID/SERVICE_REQUEST_ID. One that came by "
+        "another way answers the id it has. Only with a key that has the right `peer`."
+    ),
+}
 
-@posting.at("/requests", root="receipt", body=PostRequestSchema, parameters=[_IDEMPOTENCY_HEADER])
+
+@posting.at(
+    "/requests",
+    root="receipt",
+    body=PostRequestSchema,
+    parameters=[_IDEMPOTENCY_HEADER, _ORIGIN_HEADER],
+)
 def post_request() -> Response:
     """POST Service Request.
 
