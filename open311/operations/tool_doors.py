@@ -65,6 +65,8 @@ def find_destination(installation: Installation, name: str) -> tuple[Side, Desti
 def receive_hook(installation: Installation, name: str, hook: Hook) -> bool:
     """Keep a webhook for the worker; False when it came before: nothing follows then.
 
+    Which ticket to look at is kept, and nothing of what it says.
+
     Raises:
         HookRefused: no such destination, it takes no webhooks, or this one is not its own.
     """
@@ -77,8 +79,7 @@ def receive_hook(installation: Installation, name: str, hook: Hook) -> bool:
         raise HookRefused("Ce webhook n'est pas signé comme il le faut.") from error
     now = installation.now()
     checked = check_hook(hook, filled, now)
-    text = storable(hook.body.decode(errors="replace"))
-    event = InboxEvent(name, storable(checked.event_id), checked.ticket_id, text, inbox.WAITING)
+    event = InboxEvent(name, storable(checked.event_id), checked.ticket_id, "", inbox.WAITING)
     return installation.database.write(lambda connection: inbox.put_event(connection, event, now))
 
 
