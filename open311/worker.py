@@ -132,11 +132,11 @@ class Lane(threading.Thread):
         looking = Rhythm(self._look_s)
         polling = Rhythm(min(self.post.destination.poll_s / 4, _MINUTE_S))
         try:
-            retry_translations(poll)
+            self._unharmed(lambda: retry_translations(poll) > 0)
             while not self.is_stopping():
                 worked = self._deliver(adapter)
                 if looking.is_due():
-                    worked |= self._look(poll, polling)
+                    worked |= self._unharmed(lambda: self._look(poll, polling))
                 if not worked:
                     self._awake.wait(self._look_s)
                     self._awake.clear()
@@ -176,10 +176,14 @@ class Lane(threading.Thread):
             self.busy_since = None
 
     def _look(self, poll: Poll, polling: Rhythm) -> bool:
-        """Look what changed; a surprise there does not hold up deliveries."""
+        """Look what changed."""
+        hinted = answer_hints(poll) > 0
+        return bool(polling.is_due() and poll_destination(poll)) or hinted
+
+    def _unharmed(self, look: Callable[[], bool]) -> bool:
+        """What `look` answers; a surprise on the way back does not hold up deliveries."""
         try:
-            hinted = answer_hints(poll) > 0
-            return bool(polling.is_due() and poll_destination(poll)) or hinted
+            return look()
         except self._away:
             raise
         except Exception as error:  # noqa: BLE001 - one odd change must not stop the lane

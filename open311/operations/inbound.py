@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from open311.domain.delivery import Destination, TicketChange, mark_of
+from open311.domain.delivery import MAX_TOLD_ID, Destination, TicketChange, mark_of
 from open311.domain.errors import InvalidRequest, NotAllowed, Open311Error
 from open311.domain.media_url import check_media_url
 from open311.domain.request import MAX_DESCRIPTION
@@ -31,6 +31,7 @@ from open311.storage.tickets import StoredTicket
 
 #: How far a tool's clock may be ahead of ours before its date is not believed.
 _CLOCKS_APART = timedelta(minutes=10)
+_NOT_KNOWN_YET = "ticket pas encore connu"
 
 #: What a status of the tool is called here; None when nobody said (`Adapter.stage_of`).
 Translation = Callable[[str], str | None]
@@ -43,6 +44,8 @@ class Taken(StrEnum):
     IGNORED = inbox.IGNORED
     UNMAPPED = inbox.UNMAPPED
     REFUSED = inbox.REFUSED
+    #: Perhaps of a ticket whose creation nobody is sure of: kept until that is known.
+    EARLY = inbox.EARLY
     #: Not a ticket of ours: not even kept.
     FOREIGN = "foreign"
 
@@ -65,16 +68,33 @@ def apply_change(
     """
     ticket = tickets.find_by_ticket_id(connection, destination.name, change.ticket_id)
     if ticket is None:
-        return Taken.FOREIGN
+        return _kept_early(connection, destination, change, now)
     event = InboxEvent(
         destination.name, change.event_id, change.ticket_id, change_as_text(change), inbox.WAITING
     )
+    if delivery_records.is_forgotten(connection, ticket.request_key):
+        inbox.put_event(connection, replace(event, raw="", state=inbox.IGNORED), now)
+        return Taken.IGNORED
     if not inbox.put_event(connection, event, now):
         return Taken.IGNORED
     return _judge(connection, side, destination, ticket, change, stage_of, public_url, now)
 
 
-def retry_unmapped(
+def _kept_early(
+    connection: Connection, destination: Destination, change: TicketChange, now: datetime
+) -> Taken:
+    """Keep what is told of an unknown ticket, as long as it may turn out to be ours."""
+    ticket_id, name = change.ticket_id, destination.name
+    if len(ticket_id) > MAX_TOLD_ID or not inbox.awaits_ticket(connection, name):
+        return Taken.FOREIGN
+    event = InboxEvent(
+        name, change.event_id, ticket_id, change_as_text(change), inbox.EARLY, _NOT_KNOWN_YET
+    )
+    inbox.put_event(connection, event, now)
+    return Taken.EARLY
+
+
+def retry_change(
     connection: Connection,
     side: Side,
     destination: Destination,
@@ -84,7 +104,7 @@ def retry_unmapped(
     public_url: str,
     now: datetime,
 ) -> Taken:
-    """Take over a change whose status could not be translated when it came."""
+    """Take over a change that came before its translation, or before its ticket was known."""
     change = change_from_text(event.raw)
     ticket = tickets.find_by_ticket_id(connection, destination.name, change.ticket_id)
     if ticket is None:
@@ -138,7 +158,7 @@ def _take(
     now: datetime,
 ) -> tuple[Taken, str | None]:
     if change.returned is not None:
-        return _take_back(connection, ticket, change.returned, now)
+        return _take_back(connection, ticket, change.returned, change.returned_step, now)
     if change.author and change.author == destination.settings.get("own_account"):
         return Taken.IGNORED, "écho : notre propre compte"
     if change.number and change.number != ticket.receipt.number:
@@ -177,11 +197,13 @@ def _believed(change: TicketChange, now: datetime) -> tuple[TicketChange, list[s
 
 
 def _take_back(
-    connection: Connection, ticket: StoredTicket, reason: str, now: datetime
+    connection: Connection, ticket: StoredTicket, reason: str, step: str | None, now: datetime
 ) -> tuple[Taken, str | None]:
     """A delivery that came back waits for a person (list, replay), and alerts as others do."""
     reason = f"Le courriel est revenu : {clean_text(reason)}"
-    delivery_records.mark_returned(connection, ticket.destination, ticket.request_key, reason, now)
+    delivery_records.mark_returned(
+        connection, ticket.destination, ticket.request_key, step, reason, now
+    )
     return Taken.DONE, reason
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -17,10 +17,12 @@ from open311.domain.delivery import (
     TicketChange,
     TicketReceipt,
     ToolError,
+    ToolRefused,
     ToolUnauthorized,
 )
+from open311.domain.errors import Unavailable
 from open311.operations.delivery import Desk
-from open311.operations.inbound import Taken, apply_change, retry_unmapped
+from open311.operations.inbound import Taken, apply_change, retry_change
 from open311.operations.installation import Side
 from open311.storage import destinations, inbox, tickets
 from open311.storage.inbox import InboxEvent
@@ -34,6 +36,13 @@ _PAGES = 20
 _TICKETS = 50
 
 
+@dataclass
+class Rest:
+    """Until when this worker answers no hints, after the tool failed at one."""
+
+    until: datetime | None = None
+
+
 @dataclass(frozen=True)
 class Poll:
     """One destination, and what is needed to take its changes over."""
@@ -42,6 +51,7 @@ class Poll:
     side: Side
     destination: Destination
     adapter: Adapter
+    rest: Rest = field(default_factory=Rest)
 
     def apply(self, connection: Connection, change: TicketChange) -> Taken:
         """Take over one change."""
@@ -56,8 +66,8 @@ class Poll:
         )
 
     def retry(self, event: InboxEvent, connection: Connection) -> Taken:
-        """Take over a change whose status has a translation now, perhaps."""
-        return retry_unmapped(
+        """Take over a change whose status has a translation now, or whose ticket is known."""
+        return retry_change(
             connection,
             self.side,
             self.destination,
@@ -72,7 +82,7 @@ def poll_destination(poll: Poll, *, at_once: bool = False) -> int:
     """Ask a tool what changed, if it is due and this worker's turn; how much was taken over.
 
     A tool that fails is noted and asked again in its time; one that refuses our
-    account stops.
+    account stops. A single ticket that it refuses to show is noted, and holds up no other.
 
     Args:
         at_once: a hint came in: do not wait for the interval.
@@ -88,36 +98,45 @@ def poll_destination(poll: Poll, *, at_once: bool = False) -> int:
     if state is None:
         return 0
     try:
-        taken = _read_feed(poll, state.cursor) if can.changes else _read_tickets(poll)
+        taken, fault = (
+            (_read_feed(poll, state.cursor), None) if can.changes else _read_tickets(poll)
+        )
     except ToolError as error:
         _note_failure(poll, error)
         return 0
-    if state.reason:
-        database.write(lambda connection: destinations.put_fault(connection, name, None))
+    if fault != state.reason:
+        database.write(lambda connection: destinations.put_fault(connection, name, fault))
     return taken
 
 
 def answer_hints(poll: Poll) -> int:
-    """Look at the tickets that hints (webhooks) named; how many hints were answered."""
+    """Look at the tickets that hints (webhooks) named; how many hints were answered.
+
+    Nothing is asked while the destination is stopped or rests. A ticket that the tool
+    refuses to show settles its hint; a tool that fails is asked again when a poll would.
+    """
     database, name = poll.desk.installation.database, poll.destination.name
     hints = inbox.events(database, name, inbox.WAITING)
-    for hint in hints:
+    if not hints or not _may_answer(poll):
+        return 0
+    for count, hint in enumerate(hints):
         try:
-            _answer(poll, hint)
+            state, reason = inbox.DONE, _answer(poll, hint)
+        except ToolRefused as error:
+            state, reason = inbox.REFUSED, error.message
         except ToolError as error:
             _note_failure(poll, error)
-            return 0
+            poll.rest.until = poll.desk.clock() + timedelta(seconds=poll.destination.poll_s)
+            return count
+        _settle(poll, hint, state, reason)
     return len(hints)
 
 
 def retry_translations(poll: Poll) -> int:
     """Take over what could not be translated before; how much could be now."""
     database, name = poll.desk.installation.database, poll.destination.name
-    done = 0
-    for event in inbox.events(database, name, inbox.UNMAPPED):
-        taken = database.write(partial(poll.retry, event))
-        done += taken is Taken.DONE
-    return done
+    unmapped = inbox.every_event(database, name, inbox.UNMAPPED)
+    return sum(_retried(poll, event) is Taken.DONE for event in unmapped)
 
 
 def change_between(
@@ -139,9 +158,33 @@ def change_between(
     )
 
 
+def _retried(poll: Poll, event: InboxEvent) -> Taken:
+    """Take over an event that was kept; one that cannot be read any more is settled."""
+    database = poll.desk.installation.database
+    away: tuple[type[Exception], ...] = (Unavailable, *database.write_errors)
+    try:
+        return database.write(partial(poll.retry, event))
+    except away:
+        raise
+    except Exception as error:  # noqa: BLE001 - one odd event must not hold up the others
+        _log.error("event not taken over", destination=event.destination, exc_info=error)
+        reason = f"Erreur interne : {type(error).__name__} (voir le journal)."
+    _settle(poll, event, inbox.REFUSED, reason)
+    return Taken.REFUSED
+
+
+def _retry_early(poll: Poll) -> int:
+    """Take over what was told of tickets before we knew them; drop what is not ours after all."""
+    database, name = poll.desk.installation.database, poll.destination.name
+    early = inbox.early_events(database, name)
+    done = sum(_retried(poll, event) is Taken.DONE for event in early)
+    database.write(lambda connection: inbox.drop_foreign(connection, name))
+    return done
+
+
 def _read_feed(poll: Poll, cursor: str | None) -> int:
     """Follow the feed, each page and the cursor behind it in one transaction."""
-    count = 0
+    count = _retry_early(poll)
     for _ in range(_PAGES):
         page = poll.adapter.changes(cursor)
         count += poll.desk.installation.database.write(partial(_take_page, poll, page))
@@ -158,10 +201,18 @@ def _take_page(poll: Poll, page: ChangePage, connection: Connection) -> int:
     return taken.count(Taken.DONE)
 
 
-def _read_tickets(poll: Poll) -> int:
+def _read_tickets(poll: Poll) -> tuple[int, str | None]:
+    """Read tickets in their turn; how much was taken over, and a ticket that was refused."""
     database = poll.desk.installation.database
-    known = tickets.open_tickets(database, poll.destination.name, _TICKETS)
-    return sum(_read_ticket(poll, ticket) for ticket in known)
+    taken, fault = 0, None
+    for known in tickets.open_tickets(database, poll.destination.name, _TICKETS):
+        try:
+            taken += _read_ticket(poll, known)
+        except ToolRefused as error:
+            id_ = known.receipt.ticket_id
+            fault = f"Le ticket « {id_} » (demande {known.service_request_id}) : {error.message}"
+            database.write(partial(tickets.note_read, ticket=known, now=poll.desk.clock()))
+    return taken, fault
 
 
 def _read_ticket(poll: Poll, known: StoredTicket) -> int:
@@ -176,22 +227,33 @@ def _read_ticket(poll: Poll, known: StoredTicket) -> int:
     return int(poll.desk.installation.database.write(take))
 
 
-def _answer(poll: Poll, hint: InboxEvent) -> None:
-    """Look for ourselves: at the ticket that is named, else at the whole feed."""
+def _may_answer(poll: Poll) -> bool:
+    now, until = poll.desk.clock(), poll.rest.until
+    if until is not None and now < until:
+        return False
+    with poll.desk.installation.database.connect() as connection:
+        return destinations.find_state(connection, poll.destination.name).may_go(now)
+
+
+def _answer(poll: Poll, hint: InboxEvent) -> str:
+    """Look for ourselves: at the ticket that is named, else at the whole feed; what was done."""
     database, name = poll.desk.installation.database, poll.destination.name
-    reason = "relu"
     if hint.ticket_id is None or not poll.adapter.capabilities.read:
         poll_destination(poll, at_once=True)
-    else:
-        ticket_id = hint.ticket_id
-        with database.connect() as connection:
-            known = tickets.find_by_ticket_id(connection, name, ticket_id)
-        if known is None:
-            reason = "ce ticket n'est pas à nous"
-        else:
-            _read_ticket(poll, known)
-    database.write(
-        lambda connection: inbox.settle_event(connection, name, hint.event_id, inbox.DONE, reason)
+        return "relu"
+    with database.connect() as connection:
+        known = tickets.find_by_ticket_id(connection, name, hint.ticket_id)
+    if known is None:
+        return "ce ticket n'est pas à nous"
+    _read_ticket(poll, known)
+    return "relu"
+
+
+def _settle(poll: Poll, event: InboxEvent, state: str, reason: str) -> None:
+    poll.desk.installation.database.write(
+        lambda connection: inbox.settle_event(
+            connection, event.destination, event.event_id, state, reason
+        )
     )
 
 

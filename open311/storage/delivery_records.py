@@ -173,24 +173,51 @@ def mark_done(connection: Connection, delivery_key: int, now: datetime) -> bool:
 
 
 def mark_returned(
-    connection: Connection, destination: str, request_key: int, reason: str, now: datetime
+    connection: Connection,
+    destination: str,
+    request_key: int,
+    step: str | None,
+    reason: str,
+    now: datetime,
 ) -> bool:
-    """What was delivered last came back: dead after all; False when nothing was delivered."""
-    return bool(
-        sql.execute(
-            connection,
-            "UPDATE delivery SET state = 'dead', last_error = :reason, settled_datetime = :now, "
-            "sent_datetime = NULL WHERE delivery_key = "
-            "(SELECT max(delivery_key) FROM delivery WHERE destination = :d "
-            "AND request_key = :key AND kind <> 'photo' AND state = 'done')",
-            {
-                "d": destination,
-                "key": request_key,
-                "reason": storable(reason, _MAX_TEXT),
-                "now": to_utc_text(now),
-            },
-        )
+    """A mail that was delivered came back: dead after all; False when none is known so.
+
+    Args:
+        step: the end of its Message-ID; without it, or when the record no longer tells whose
+            it was, it is the step that was sent last.
+    """
+    of_request = {"d": destination, "key": request_key}
+    delivery_key = _sent_under(connection, step, of_request) if step else None
+    if delivery_key is None:
+        delivery_key = _sent_last(connection, of_request)
+    values = {"reason": storable(reason, _MAX_TEXT), "now": to_utc_text(now)}
+    change = "state = 'dead', last_error = :reason, settled_datetime = :now, sent_datetime = NULL"
+    return delivery_key is not None and _change(
+        connection, change, delivery_key, ("done",), **values
     )
+
+
+def _sent_under(connection: Connection, step: str, of_request: Mapping[str, Any]) -> int | None:
+    """The delivery that was sent under a Message-ID of this end, as the attempts tell."""
+    found = sql.first(
+        connection,
+        "SELECT max(d.delivery_key) FROM delivery d "
+        "JOIN delivery_attempt a ON a.delivery_key = d.delivery_key "
+        "WHERE d.destination = :d AND d.request_key = :key AND a.request LIKE :step",
+        {**of_request, "step": f"%.{step}@%"},
+    )
+    return found[0] if found else None
+
+
+def _sent_last(connection: Connection, of_request: Mapping[str, Any]) -> int | None:
+    """The last step that went out for certain: what was for nobody to read never did."""
+    found = sql.first(
+        connection,
+        "SELECT max(delivery_key) FROM delivery WHERE destination = :d AND request_key = :key "
+        "AND kind <> 'photo' AND state = 'done' AND sent_datetime IS NOT NULL",
+        of_request,
+    )
+    return found[0] if found else None
 
 
 def cancel(connection: Connection, delivery_key: int, now: datetime) -> bool:
@@ -221,9 +248,19 @@ def cancel_after(connection: Connection, create: StoredDelivery, now: datetime) 
 
 
 def forget_request(connection: Connection, request_key: int, now: datetime) -> None:
-    """Cancel what still waits of an erased request, blank what deliveries repeat of it."""
+    """Cancel what still waits of an erased request, blank what deliveries repeat of it.
+
+    What its tools told is settled too: nothing of it is left to be taken over later.
+    """
     key = {"key": request_key, "now": to_utc_text(now)}
     for statement in (
+        # Wait for whoever is taking a change of its tickets over: what he keeps is blanked too.
+        "UPDATE ticket SET ticket_id = ticket_id WHERE request_key = :key",
+        (  # Whose ticket it will be, nobody knows: perhaps this one's.
+            "DELETE FROM inbox_event WHERE state = 'early' AND destination IN "
+            "(SELECT destination FROM delivery WHERE request_key = :key AND kind = 'create' "
+            "AND sent_datetime IS NOT NULL AND state <> 'done')"
+        ),
         (
             "UPDATE delivery SET state = 'cancelled', settled_datetime = :now "
             "WHERE request_key = :key AND state IN ('pending', 'dead', 'unknown')"
@@ -234,7 +271,9 @@ def forget_request(connection: Connection, request_key: int, now: datetime) -> N
         ),
         "UPDATE delivery SET last_error = NULL, payload = '{}' WHERE request_key = :key",
         (
-            "UPDATE inbox_event SET raw = '' WHERE (destination, ticket_id) IN "
+            "UPDATE inbox_event SET raw = '', reason = NULL, state = CASE "
+            "WHEN state IN ('waiting', 'unmapped', 'early') THEN 'ignored' ELSE state END "
+            "WHERE (destination, ticket_id) IN "
             "(SELECT destination, ticket_id FROM ticket WHERE request_key = :key)"
         ),
     ):

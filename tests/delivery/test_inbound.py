@@ -46,6 +46,12 @@ def fed(make_delivering: Make) -> Delivering:
     return delivering
 
 
+def hint(delivering: Delivering, ticket_id: str) -> bool:
+    """A webhook named a ticket; False when it did before."""
+    told = InboxEvent(delivering.name, f"hook-{ticket_id}", ticket_id, "", inbox.WAITING)
+    return delivering.database.write(lambda c: inbox.put_event(c, told, delivering.clock()))
+
+
 def id_of(delivering: Delivering) -> str:
     return str(delivering.deliveries()[0].service_request_id)
 
@@ -172,10 +178,7 @@ def test_a_hint_is_answered_by_looking_for_ourselves(make_delivering: Make) -> N
     id_ = delivering.world.posted_id()
     delivering.run()
     delivering.tool.statuses["T1"] = "fixed"
-    hint = InboxEvent(delivering.name, "hook-1", "T1", '{"forged": true}', inbox.WAITING)
-    for wanted in (True, False):  # the same hint twice
-        stored = delivering.database.write(lambda c: inbox.put_event(c, hint, delivering.clock()))
-        assert stored is wanted
+    assert [hint(delivering, "T1"), hint(delivering, "T1")] == [True, False]
     assert answer_hints(poll(delivering)) == 1
     assert delivering.public(id_)["status"] == "closed"
     assert events(delivering, inbox.WAITING) == []
