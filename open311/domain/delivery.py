@@ -33,8 +33,7 @@ class Idempotency(StrEnum):
     """What a tool gives against doubles; decides what follows an unknown outcome.
 
     NATIVE: it takes our key and creates once. LOOKUP: tickets can be found by our key,
-    so we look before we send again. NONE: neither; a person, or the tool's return
-    file, decides.
+    so we look before we send again. NONE: neither; a person decides.
     """
 
     NATIVE = "native"
@@ -179,6 +178,7 @@ class TicketChange:
             destination's setting `own_account` is an echo of ours.
         returned: why what we sent last did not arrive after all (a mail that came back);
             nothing public changes then.
+        returned_step: which step that was: the end of its Message-ID, when it is told.
     """
 
     ticket_id: str
@@ -190,6 +190,7 @@ class TicketChange:
     media_urls: tuple[str, ...] = ()
     number: str | None = None
     returned: str | None = None
+    returned_step: str | None = None
 
     def __post_init__(self) -> None:
         _keep_storable(
@@ -302,13 +303,23 @@ class OutcomeUnknown(ToolError):
 
 
 class ToolBusy(ToolError):
-    """The tool asks for patience (429, 503): try again, not before `retry_after_s`."""
+    """The tool asks for patience (429, 503): try again, not before `retry_after_s`.
+
+    Attributes:
+        step_only: for this step alone (a number to come); the tool is well, and free.
+    """
 
     def __init__(
-        self, message: str, *, retry_after_s: float | None = None, exchange: Exchange | None = None
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        step_only: bool = False,
+        exchange: Exchange | None = None,
     ) -> None:
         super().__init__(message, exchange=exchange)
         self.retry_after_s = retry_after_s
+        self.step_only = step_only
 
 
 class ToolRefused(ToolError):
