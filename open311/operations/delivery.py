@@ -40,6 +40,8 @@ from open311.storage.delivery_records import Attempt, find_delivery, insert_atte
 
 #: Marks of notes kept per ticket: more than come back between two polls.
 _NOTES_KEPT = 20
+#: The outcome of two tickets where one should be.
+_TWIN = "twin"
 
 _log = structlog.get_logger("open311.delivery")
 
@@ -300,31 +302,54 @@ def _settle(
         tickets.put_ticket(
             connection, delivery.destination, delivery.request_key, verdict.receipt, now
         )
-        if not held:
-            deliveries.settle_late(connection, delivery.delivery_key, now)
+    if not held:
+        _tell_late(connection, delivery, verdict, now)
     if verdict.told_stage or verdict.told_text:
         _remember(connection, delivery, verdict)
     _tell_circuit(connection, desk, delivery.destination, verdict, now)
     return verdict, held
 
 
+def _tell_late(
+    connection: Connection, delivery: StoredDelivery, verdict: Verdict, now: datetime
+) -> None:
+    """What a worker whose lease was lost still has to say: its ticket, or a second one."""
+    if verdict.receipt is not None:
+        deliveries.settle_late(connection, delivery.delivery_key, now)
+    elif verdict.outcome == _TWIN:
+        deliveries.doubt_late(connection, delivery.delivery_key, verdict.message, now)
+
+
 def _own_ticket(connection: Connection, delivery: StoredDelivery, verdict: Verdict) -> Verdict:
-    """The verdict, unless its ticket is another request's: then a person must look."""
+    """The verdict, unless its ticket is another request's, or a second one of this request.
+
+    Then a person must look, and the ticket that is known already is kept.
+    """
     if verdict.receipt is None:
         return verdict
-    ticket_id = verdict.receipt.ticket_id
-    owner = tickets.other_owner(connection, delivery.destination, delivery.request_key, ticket_id)
-    if owner is None:
+    ticket_id, destination = verdict.receipt.ticket_id, delivery.destination
+    owner = tickets.other_owner(connection, destination, delivery.request_key, ticket_id)
+    if owner is not None:
+        ill = replace(verdict, circuit=Circuit.FAULT)
+        return _twin(ill, f"qui est déjà celui de la demande {owner}")
+    deliveries.lock(connection, delivery.delivery_key)  # two workers may tell at the same time
+    known = tickets.find_ticket(connection, destination, delivery.request_key)
+    if known is None or known.receipt.ticket_id == ticket_id:
         return verdict
+    kept = known.receipt.ticket_id[:60]
+    return _twin(verdict, f"mais la demande a déjà « {kept} » : un des deux est de trop")
+
+
+def _twin(verdict: Verdict, why: str) -> Verdict:
+    assert verdict.receipt is not None
     return replace(
         verdict,
         state=DeliveryState.UNKNOWN,
-        outcome="twin",
-        message=f"L'outil répond par le ticket « {ticket_id[:60]} », qui est déjà celui de la "
-        f"demande {owner} : regardez dans l'outil, puis open311 delivery resolve.",
+        outcome=_TWIN,
+        message=f"L'outil répond par le ticket « {verdict.receipt.ticket_id[:60]} », {why} : "
+        "regardez dans l'outil, puis open311 delivery resolve.",
         receipt=None,
         counted=True,
-        circuit=Circuit.FAULT,
     )
 
 

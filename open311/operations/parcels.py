@@ -25,7 +25,9 @@ from open311.operations.tickets import compose_attachment, compose_ticket
 from open311.storage import origins, outbox, requests, tickets, updates
 from open311.storage.deliveries import StoredDelivery
 
-_NEVER_SENT = (Visibility.REJECTED, Visibility.SPAM, Visibility.ERASED)
+NEVER_SENT = (Visibility.REJECTED, Visibility.SPAM, Visibility.ERASED)
+#: Why a step was withdrawn that goes after all once its request is published again.
+NOT_TO_BE_SENT = "la demande n'est plus à transmettre."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ def pack(
         )
     with installation.database.connect() as connection:
         read = _read(connection, side, delivery)
-    if read is None or read.stored.request.visibility in _NEVER_SENT:
-        return Withdrawn(DeliveryState.CANCELLED, "la demande n'est plus à transmettre.")
+    if read is None or read.stored.request.visibility in NEVER_SENT:
+        return Withdrawn(DeliveryState.CANCELLED, NOT_TO_BE_SENT)
     ticket = compose_ticket(
         installation,
         side,

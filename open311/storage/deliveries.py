@@ -250,6 +250,39 @@ def settle_late(connection: Connection, delivery_key: int, now: datetime) -> boo
     )
 
 
+def doubt_late(connection: Connection, delivery_key: int, error: str | None, now: datetime) -> bool:
+    """A worker, thought dead, did deliver it, a second time: a person must look."""
+    return bool(
+        sql.execute(
+            connection,
+            "UPDATE delivery SET state = 'unknown', last_error = :error, settled_datetime = :now "
+            "WHERE delivery_key = :key AND state IN ('pending', 'done', 'unknown', 'dead')",
+            {"key": delivery_key, "error": error, "now": to_utc_text(now)},
+        )
+    )
+
+
+def send_after_all(connection: Connection, request_key: int, why: str, now: datetime) -> int:
+    """Let the steps of a request wait again that a worker gave up for this reason; how many.
+
+    What a person gave up stays so: that leaves the reason as it was, and this takes it away.
+    """
+    return sql.execute(
+        connection,
+        "UPDATE delivery SET state = 'pending', attempts = 0, not_before = :now, "
+        "give_up_datetime = NULL, settled_datetime = NULL, last_error = NULL "
+        "WHERE request_key = :key AND state = 'cancelled' AND last_error = :why",
+        {"key": request_key, "why": why, "now": to_utc_text(now)},
+    )
+
+
+def lock(connection: Connection, delivery_key: int) -> None:
+    """Be alone with a delivery until the end of the transaction (SQLite: one always is)."""
+    if connection.dialect.name != "sqlite":
+        statement = "SELECT 1 FROM delivery WHERE delivery_key = :key FOR UPDATE"
+        sql.first(connection, statement, {"key": delivery_key})
+
+
 def release(connection: Connection, delivery: StoredDelivery, worker: str) -> bool:
     """Give a lease back untouched: the worker stops before it sent anything."""
     return _held(
