@@ -118,7 +118,7 @@ class GeoReportAdapter:
         if not id_ and token:
             id_ = self._id_of(str(token))
         if not id_ and token and self._is_ours:
-            raise ToolBusy("Le numéro n'est pas encore donné.", retry_after_s=30,
+            raise ToolBusy("Le numéro n'est pas encore donné.", retry_after_s=30, step_only=True,
                            exchange=reply.exchange)  # fmt: skip
         if not id_ and not token:
             raise unreadable(reply, "ni numéro ni jeton", safe=False)

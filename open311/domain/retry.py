@@ -25,6 +25,7 @@ class Pace:
         give_up_s: after this long since the first failure, a person must decide.
         patience: failures in a row that open a destination's circuit.
         open_s, open_cap_s: how long it then stays open; doubled by each further failure.
+        least_asked_s: a term below that (`Retry-After: 0`) is no term, but an ill tool's word.
     """
 
     lease_s: float = 120.0
@@ -35,10 +36,16 @@ class Pace:
     patience: int = 5
     open_s: float = 30.0
     open_cap_s: float = 1800.0
+    least_asked_s: float = 1.0
 
     def wait_after(self, failures: int, chance: Chance) -> timedelta:
         """How long to wait after the n-th failure of one delivery (full jitter)."""
         return timedelta(seconds=chance(0.0, _doubled(self.base_s, failures, self.cap_s)))
+
+    def wait_as_asked(self, asked_s: float, failures: int, chance: Chance) -> timedelta:
+        """The wait of one delivery whose tool asked for so much: never less than our own."""
+        least = timedelta(seconds=self.least_asked_s)
+        return max(asked_wait(asked_s), self.wait_after(failures, chance), least)
 
     def open_after(self, failures: int) -> timedelta | None:
         """How long to send nothing at all after n failures in a row; None while it may go."""

@@ -103,8 +103,8 @@ def verdict_on(
         case ToolRefused():
             verdict = Verdict(DeliveryState.DEAD, "refused", circuit=Circuit.ALIVE)
         case ToolBusy(retry_after_s=float() | int() as asked_s):
-            rest = asked_wait(asked_s)
-            verdict = Verdict(DeliveryState.PENDING, "busy", wait=rest, rest=rest, counted=True)
+            wait = pace.wait_as_asked(asked_s, failures, chance)
+            verdict = _asked(wait, asked_s, pace, step_only=error.step_only)
         case ToolBusy():
             verdict = _failed("busy", wait)
         case ToolUnreachable():
@@ -120,6 +120,17 @@ def verdict_on(
             least = timedelta(seconds=pace.settle_s if looked_for else 0)
             verdict = _failed("unknown", max(wait, least), arrived_now=True)
     return replace(verdict, message=error.message, exchange=error.exchange)
+
+
+def _asked(wait: timedelta, asked_s: float, pace: Pace, *, step_only: bool) -> Verdict:
+    """It asked for patience: for this step alone, for all, or for none worth the name."""
+    if step_only:
+        return Verdict(
+            DeliveryState.PENDING, "busy", wait=wait, counted=True, circuit=Circuit.ALIVE
+        )
+    if asked_s < pace.least_asked_s:
+        return _failed("busy", wait)
+    return Verdict(DeliveryState.PENDING, "busy", wait=wait, rest=asked_wait(asked_s), counted=True)
 
 
 def _failed(

@@ -31,6 +31,8 @@ ERRORS: dict[str, Callable[[], Exception]] = {
     "lost": lambda: OutcomeUnknown("connection reset"),
     "busy": lambda: ToolBusy("503"),
     "busy 90": lambda: ToolBusy("429", retry_after_s=90.0),
+    "busy 0": lambda: ToolBusy("429", retry_after_s=0.0),
+    "number to come": lambda: ToolBusy("201", retry_after_s=30, step_only=True),
     "refused": lambda: ToolRefused("422: le champ « nature » manque"),
     "unauthorized": lambda: ToolUnauthorized("401: clé refusée"),
     "stale": lambda: TicketStale("412"),
