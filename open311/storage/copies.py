@@ -7,6 +7,7 @@ would write into the real tools.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -45,12 +46,13 @@ def home_of(database: Database) -> str | None:
     """
     if database.engine.dialect.name == "sqlite":
         return _file_number(database.engine.url.database)
+    driver: Any = database.engine.dialect.dbapi
     try:
         found = database.first(
             "SELECT s.system_identifier, d.oid FROM pg_control_system() s, pg_database d "
             "WHERE d.datname = current_database()"
         )
-    except DBAPIError:  # a database whose keeper does not tell it
+    except (DBAPIError, driver.Error):  # a database whose keeper does not tell it
         return None
     return None if found is None else f"{found[0]}/{found[1]}"
 

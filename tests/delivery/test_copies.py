@@ -108,6 +108,37 @@ def test_every_copy_has_a_home_of_its_own(delivering: Delivering, tmp_path: Path
     moved.engine.dispose()
 
 
+def test_a_postgresql_that_hides_its_number_is_served_all_the_same(
+    delivering: Delivering,
+) -> None:
+    """As hosters do: the real refusal, of a role that owns nothing."""
+    database, now = delivering.database, delivering.clock()
+    if database.dialect == "sqlite":
+        pytest.skip("a file has nobody to hide its number")
+    with database.begin() as connection:
+        for statement in (
+            "DROP ROLE IF EXISTS plain",
+            "CREATE ROLE plain LOGIN PASSWORD 'plain'",
+            "GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA public TO plain",
+            "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC",
+        ):
+            connection.exec_driver_sql(statement)
+    url = database.engine.url.set(username="plain", password="plain")
+    plain = Database(url.render_as_string(hide_password=False))
+    try:
+        assert copies.home_of(plain) is None
+        assert settle_in(plain, now) is None
+    finally:
+        plain.close()
+        with database.begin() as connection:
+            for statement in (
+                "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC",
+                "DROP OWNED BY plain",
+                "DROP ROLE plain",
+            ):
+                connection.exec_driver_sql(statement)
+
+
 @pytest.mark.parametrize("sees", [True, False])
 def test_a_place_that_cannot_be_told_holds_nothing(
     delivering: Delivering, monkeypatch: pytest.MonkeyPatch, sees: bool
