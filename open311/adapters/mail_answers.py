@@ -30,6 +30,11 @@ _MAX_REASON = 300
 _RECIPIENT_HEADERS = ("To", "Cc", "Delivered-To", "X-Original-To")
 _THREAD_HEADERS = ("In-Reply-To", "References")
 _PROOF = re.compile(r"(?<![\w-])(\d{1,19})\.([a-z2-7]{26})(?=[.@])", re.IGNORECASE)
+#: The Message-ID of one of our mails, whose end is of one step (`email_message.message_id`).
+_OWN_ID = re.compile(
+    r"^Message-ID:[ \t\r\n]{0,4}<(\d{1,19})\.([a-z2-7]{26})\.([0-9a-f]{16})@",
+    re.MULTILINE | re.IGNORECASE,
+)
 #: Where the quoted mail begins, as mail programs write it.
 _QUOTE_BEGINS = re.compile(
     "|".join(
@@ -83,7 +88,8 @@ def _read(
         ticket_id = _proved(_places_of_return(message), key)
         if ticket_id is None:
             return []
-        return [TicketChange(ticket_id, event_id, moment, returned=returned)]
+        step = _returned_step(message, key)
+        return [TicketChange(ticket_id, event_id, moment, returned=returned, returned_step=step)]
     ticket_id, note = _proved(_places(message), key), note_of(message)
     if ticket_id is None or not note or is_automatic(message):
         return []
@@ -148,13 +154,24 @@ def _places(message: EmailMessage) -> list[str]:
 
 def _places_of_return(message: EmailMessage) -> list[str]:
     """The same for a returned mail, which holds ours, or its headers (RFC 3462, section 3)."""
-    places = _places(message)
+    return [*_places(message), *_quoted(message)]
+
+
+def _quoted(message: EmailMessage) -> Iterator[str]:
     for part in message.walk():
         if part is not message and "Message-ID" in part:
-            places.append(_header(part, "Message-ID"))
+            yield f"Message-ID: {_header(part, 'Message-ID').strip()}"
         elif _is(part, "text/rfc822-headers") or _is(part, "text/plain"):
-            places.append(_content(part))
-    return places
+            yield _content(part)
+
+
+def _returned_step(message: EmailMessage, key: bytes) -> str | None:
+    """Which of our mails came back, as far as the report quotes it: the end of its id."""
+    for text in _quoted(message):
+        for ticket_id, code, step in _OWN_ID.findall(text):
+            if is_reply_code(code, ticket_id, key):
+                return str(step).lower()
+    return None
 
 
 def _proved(places: list[str], key: bytes) -> str | None:

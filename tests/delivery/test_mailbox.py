@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from email.mime.message import MIMEMessage
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
+from email.policy import SMTP
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from open311.adapters.contract import Adapter
 from open311.adapters.registry import make_adapter
 from open311.domain.delivery import Destination, ToolUnreachable
 from open311.domain.retry import Pace
+from open311.domain.status import Stage
 from open311.operations.alerts import troubles_of
 from open311.operations.delivery import Desk, deliver_next
 from open311.operations.delivery_desk import replay
+from open311.operations.follow_up import Step, take_step
 from open311.operations.polling import Poll, poll_destination
 from open311.operations.routing import route_events
 from open311.storage import destinations
@@ -28,7 +31,7 @@ from open311.storage.delivery_records import DeliveryFilter, list_deliveries
 from tests.adapters.imap_server import PASSWORD, ImapServer, imap_server
 from tests.adapters.mail_server import PASSWORD as SMTP_PASSWORD
 from tests.adapters.mail_server import USER, MailServer, mail_server
-from tests.conftest import Clock, World
+from tests.conftest import PUBLIC_URL, Clock, World
 
 NAME = "gentilly-voirie"
 
@@ -78,6 +81,12 @@ class Office:
 
     def receive(self, mail: EmailMessage) -> None:
         self.boxes.put(self.user, mail)
+
+    def step(self, id_: str, step: Step) -> None:
+        side, now = self.world.side(), self.world.clock.now
+        self.world.database.write(
+            lambda c: take_step(c, side, int(id_), step, public_url=PUBLIC_URL, now=now)
+        )
 
     def notes(self, id_: str) -> list[str]:
         answer = self.world.get("/servicerequestupdates.json", service_request_id=id_)
@@ -273,6 +282,53 @@ def test_a_mail_that_comes_back_alerts_and_is_sent_again_once_the_address_is_rig
     again = office.deliver()
     assert again["Message-ID"] == mail["Message-ID"]
     assert office.troubles() == []
+
+
+def headers_only(mail: EmailMessage) -> EmailMessage:
+    """The same report from a relay that returns the headers alone (RFC 3462, section 3)."""
+    report = bounce(mail)
+    *parts, _ = report.get_payload()  # type: ignore[misc]
+    head = mail.as_bytes(policy=SMTP).partition(b"\r\n\r\n")[0].decode("ascii")
+    report.set_payload([*parts, MIMEText(head, "rfc822-headers")])
+    return report
+
+
+@pytest.mark.parametrize("returned", [bounce, headers_only])
+def test_the_mail_that_came_back_is_the_one_that_counts_as_lost(
+    office: Office, returned: Callable[[EmailMessage], EmailMessage]
+) -> None:
+    """Not a note for agents, which was never sent; and a second report of it changes no other."""
+    id_ = office.world.posted_id()
+    create = office.deliver()
+    office.step(id_, Step(note="Un mot"))
+    first = office.deliver()
+    office.step(id_, Step(stage=Stage.IN_PROGRESS))
+    office.deliver()
+    office.step(id_, Step(internal_note="Pour nous"))
+    office.deliver()
+    assert len({create["Message-ID"], first["Message-ID"]}) == 2
+    assert office.states() == ["create done", "comment done", "status done", "comment done"]
+    for _ in range(2):
+        office.receive(returned(first))
+        office.look()
+        assert office.states() == ["create done", "comment dead", "status done", "comment done"]
+
+
+def test_a_return_that_does_not_say_which_is_of_the_last_mail_that_was_sent(
+    office: Office,
+) -> None:
+    id_ = office.world.posted_id()
+    mail = office.deliver()
+    office.step(id_, Step(internal_note="Pour nous"))
+    office.deliver()
+    told = EmailMessage()
+    told["In-Reply-To"] = mail["Message-ID"]
+    told.set_content("…")
+    report = bounce(told)
+    report["In-Reply-To"] = mail["Message-ID"]
+    office.receive(report)
+    office.look()
+    assert office.states() == ["create dead", "comment done"]
 
 
 def test_a_forged_report_changes_nothing(office: Office) -> None:
