@@ -18,14 +18,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from open311.adapters.guarded_socket import open_socket
-from open311.adapters.mail_answers import read_mail
+from open311.adapters.mail_answers import MAX_BYTES, read_mail
 from open311.adapters.wire_connection import Door
 from open311.domain.delivery import ChangePage, TicketChange, ToolUnreachable
 
 #: Messages read in one turn; the cursor is committed after each turn.
 _TURN = 50
-#: The text of an answer stands before its attachments: what follows is not fetched.
-_MAX_BYTES = 1_048_576
 #: How far before the last look a rebuilt box is read again (SEARCH knows days only).
 _OVERLAP = timedelta(days=2)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -119,7 +117,7 @@ class ImapMailbox:
         return _uids(imap, f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year}")
 
     def _read(self, imap: imaplib.IMAP4, uid: int) -> list[TicketChange]:
-        _, answer = imap.uid("FETCH", str(uid), f"(INTERNALDATE BODY.PEEK[]<0.{_MAX_BYTES}>)")
+        _, answer = imap.uid("FETCH", str(uid), f"(INTERNALDATE BODY.PEEK[]<0.{MAX_BYTES}>)")
         for part in answer:
             if isinstance(part, tuple) and b"BODY[" in part[0]:
                 return read_mail(part[1], self._key, _moment(part[0]))

@@ -3,6 +3,9 @@
 A mail counts when it holds the code of a ticket (domain.signed_link): in the address
 it was sent to, or in the Message-ID that it answers. Of robots' mail only one kind is
 read: the mail system's word that a mail of ours was not delivered (RFC 3464).
+
+Anyone may write to the mailbox, so a mail that holds no valid code is not even parsed,
+and what is parsed is bounded; each expression here takes time in line with its text.
 """
 
 from __future__ import annotations
@@ -25,6 +28,13 @@ from open311.domain.signed_link import is_reply_code
 
 _log = structlog.get_logger("open311.mail")
 
+#: The text of an answer stands before its attachments: what follows is not read.
+MAX_BYTES = 1_048_576
+#: Addresses and parts are parsed in the square of their size: no mail needs more of them.
+_MAX_HEAD = 32_768
+_MAX_MULTIPARTS = 20
+#: Of a decoded text, HTML included: an answer stands at its beginning.
+_MAX_TEXT = 50_000
 _MAX_NOTE = 4000
 _MAX_REASON = 300
 _RECIPIENT_HEADERS = ("To", "Cc", "Delivered-To", "X-Original-To")
@@ -35,23 +45,31 @@ _OWN_ID = re.compile(
     r"^Message-ID:[ \t\r\n]{0,4}<(\d{1,19})\.([a-z2-7]{26})\.([0-9a-f]{16})@",
     re.MULTILINE | re.IGNORECASE,
 )
+#: A blank within a line: with `\s`, a run of empty lines is read again from each of them.
+_BLANKS = r"[ \t\xa0]*"
+_FAREWELLS = "cordialement|cdlt|cdt|bien à vous|respectueusement|sincèrement"
+_PROGRAMS = "iP(hone|ad)|Android|Outlook|Mobile|Galaxy"
 #: Where the quoted mail begins, as mail programs write it.
 _QUOTE_BEGINS = re.compile(
     "|".join(
         (
-            r"^\s*>",
+            rf"^{_BLANKS}>",
             rf"^.*{re.escape(ANSWER_ABOVE.strip('— '))}",
-            r"^\s*(Le|On)\b[^\n]{0,200}(\n[^\n]{0,200})?(a écrit|wrote)\s*:",
-            r"^\s*-{2,}\s*(Message d.origine|Original Message)",
-            r"^_{20,}\s*$",
-            r"^\s*\*?(De|From)\s*:\*?\s.*@",
-            r"^\s*(bien |très )?(cordialement|cdlt|cdt|bien à vous|respectueusement|sincèrement)\b",
+            rf"^{_BLANKS}(Le|On)\b[^\n]{{0,200}}(\n[^\n]{{0,200}})?(a écrit|wrote){_BLANKS}:",
+            rf"^{_BLANKS}-{{2,}}{_BLANKS}(Message d.origine|Original Message)",
+            rf"^_{{20,}}{_BLANKS}$",
+            rf"^{_BLANKS}\*?(De|From){_BLANKS}:\*?\s.*@",
+            rf"^{_BLANKS}(bien |très )?({_FAREWELLS})\b",
             r"^-- ?$",  # the signature (RFC 3676, section 4.3)
-            r"^\s*(Envoyé|Sent|Obtenir|Get)\b[^\n]{0,40}(iP(hone|ad)|Android|Outlook|Mobile|Galaxy)",
+            rf"^{_BLANKS}(Envoyé|Sent|Obtenir|Get)\b[^\n]{{0,40}}({_PROGRAMS})",
         )
     ),
     re.MULTILINE | re.IGNORECASE,
 )
+_TAG = re.compile(r"<(/?)(\w*+)[^<>]*+>")
+_BREAKS = ("br", "hr", "/p", "/div", "/tr")
+#: Elements whose text is not the answer.
+_HIDDEN = ("style", "script", "head", "blockquote")
 _LISTS = ("bulk", "junk", "list", "auto_reply")
 _ROBOT_HEADERS = ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress", "List-Id")
 #: Programs that say nothing in their headers say it in the subject.
@@ -66,16 +84,32 @@ def read_mail(content: bytes, key: bytes, moment: datetime) -> list[TicketChange
     """What one mail changes: one note, one mail of ours that is known as lost, or nothing.
 
     Args:
-        content: the mail as the server keeps it, cut at a reasonable size.
+        content: the mail as the server keeps it; it is read up to `MAX_BYTES`.
         key: the destination's key, which signed the codes.
         moment: when it came in.
     """
-    message = BytesParser(_class=EmailMessage, policy=policy.default).parsebytes(content)
+    content = content[:MAX_BYTES]
+    if not _may_be_ours(content, key):
+        return []
     try:
+        message = BytesParser(_class=EmailMessage, policy=policy.default).parsebytes(content)
         return _read(message, content, key, moment)
     except Exception as error:  # noqa: BLE001 - the parser trips over some hostile headers
         _log.warning("mail not understood", reason=type(error).__name__)
         return []
+
+
+def _may_be_ours(content: bytes, key: bytes) -> bool:
+    """Whether a mail holds a valid code at all, and is of a form that can be parsed in time.
+
+    Codes stand in headers, or in the headers that a returned mail quotes: in ASCII, but
+    for the line ends of quoted-printable (RFC 2045, section 6.7).
+    """
+    text = content.decode("latin-1").replace("\r\n", "\n").replace("=\n", "")
+    if _proved([text], key) is None:
+        return False
+    head = content.replace(b"\r\n", b"\n").find(b"\n\n")
+    return head <= _MAX_HEAD and text.lower().count("multipart/") <= _MAX_MULTIPARTS
 
 
 def _read(
@@ -90,10 +124,11 @@ def _read(
             return []
         step = _returned_step(message, key)
         return [TicketChange(ticket_id, event_id, moment, returned=returned, returned_step=step)]
-    ticket_id, note = _proved(_places(message), key), note_of(message)
-    if ticket_id is None or not note or is_automatic(message):
+    ticket_id = _proved(_places(message), key)
+    if ticket_id is None or is_automatic(message):
         return []
-    return [TicketChange(ticket_id, event_id, moment, note=note)]
+    note = note_of(message)
+    return [TicketChange(ticket_id, event_id, moment, note=note)] if note else []
 
 
 def note_of(message: EmailMessage) -> str:
@@ -101,7 +136,7 @@ def note_of(message: EmailMessage) -> str:
     body = message.get_body(preferencelist=("plain", "html"))
     if body is None:
         return ""
-    text = _content(body)
+    text = _content(body)[:_MAX_TEXT]
     if body.get_content_subtype() == "html":
         text = _text_of_html(text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -213,6 +248,17 @@ def _content(part: MIMEPart) -> str:
 
 
 def _text_of_html(html: str) -> str:
-    broken = re.sub(r"(?i)<(br|/p|/div|/tr|hr)\b[^>]*>", "\n", html)
-    kept = re.sub(r"(?is)<(style|script|head|blockquote)\b.*?</\1>", "", broken)
-    return unescape(re.sub(r"<[^>]*>", "", kept))
+    """The text without what is hidden or quoted; what is hidden and never ends stays so."""
+    first, *rest = _TAG.split(html)
+    kept, hiding, depth = [first], "", 0
+    for closing, name, text in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        tag = name.lower()
+        if depth == 0 and tag in _HIDDEN and not closing:
+            hiding, depth = tag, 1
+        elif depth and tag == hiding:
+            depth += -1 if closing else 1
+        elif hiding == "head" and tag == "body":  # a head needs no end
+            depth = 0
+        if depth == 0:
+            kept.append("\n" * (closing + tag in _BREAKS) + text)
+    return unescape("".join(kept))

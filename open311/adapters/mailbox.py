@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from open311.adapters.mail_answers import read_mail
+from open311.adapters.mail_answers import MAX_BYTES, read_mail
 from open311.domain.delivery import ChangePage, ToolUnreachable
 
 #: Two looks overlap by as much, since files may appear a little out of order.
@@ -84,9 +84,23 @@ class Maildir:
         return f"maildir {self._folder} : {count} courriel(s)"
 
     def _arrived(self, since: datetime) -> Iterator[tuple[datetime, bytes]]:
-        box = mailbox.Maildir(self._folder, create=False)
+        box = _Box(self._folder, create=False)
         for key in box.iterkeys():
-            message = box.get(key)
-            moment = datetime.fromtimestamp(message.get_date(), UTC) if message else since
-            if message is not None and moment >= since:
-                yield moment, box.get_bytes(key)
+            path = box.path_of(key)
+            if path is None:
+                continue  # somebody deleted it since
+            moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if moment >= since:
+                with path.open("rb") as file:
+                    yield moment, file.read(MAX_BYTES)
+
+
+class _Box(mailbox.Maildir):
+    """A maildir that gives the files themselves: the library would parse each one whole."""
+
+    def path_of(self, key: str) -> Path | None:
+        """Where a mail lies now: it moves when its owner reads it; None when it is gone."""
+        try:
+            return Path(self._path, self._lookup(key))  # type: ignore[attr-defined]
+        except KeyError:
+            return None

@@ -1,14 +1,10 @@
-"""Tickets by mail, over a real SMTP server with STARTTLS and AUTH; answers from a maildir."""
+"""Tickets by mail, over a real SMTP server with STARTTLS and AUTH."""
 
 from __future__ import annotations
 
-import mailbox
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -24,45 +20,11 @@ from open311.domain.delivery import (
     ToolUnreachable,
 )
 from open311.domain.signed_link import check_link
-from tests.adapters.mail_server import PASSWORD, USER, MailServer, mail_server
-from tests.adapters.tickets import LOOPBACK, photo, ticket, ticket_with_photos
+from tests.adapters.mail_destination import KEY, adapter, destination, server
+from tests.adapters.mail_server import MailServer, mail_server
+from tests.adapters.tickets import photo, ticket, ticket_with_photos
 
-KEY = "k" * 40
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[MailServer]:
-    with mail_server(tmp_path / "smtp") as running:
-        yield running
-
-
-@pytest.fixture
-def destination(server: MailServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
-    monkeypatch.setenv("MAIL_PASSWORD", PASSWORD)
-    monkeypatch.setenv("LINK_KEY", KEY)
-    mailbox.Maildir(tmp_path / "retours", create=True)
-    return Destination(
-        name="gentilly-voirie",
-        profile="email",
-        allowed_networks=LOOPBACK,
-        settings={
-            "host": "localhost",
-            "port": str(server.port),
-            "ca_file": str(server.ca_file),
-            "user": USER,
-            "sender": "demandes@ville.example",
-            "recipients": "voirie@ville.example, secretariat@ville.example",
-            "links_url": "https://demandes.example/",
-            "reply_to": "retours@ville.example",
-            "mailbox": str(tmp_path / "retours"),
-        },
-        secrets={"password": "env:MAIL_PASSWORD", "link_key": "env:LINK_KEY"},
-    )
-
-
-@pytest.fixture
-def adapter(destination: Destination) -> Adapter:
-    return make_adapter(destination)
+__all__ = ["adapter", "destination", "server"]  # fixtures
 
 
 def changed(destination: Destination, **settings: str) -> Destination:
@@ -278,126 +240,3 @@ def test_each_link_is_signed_for_one_act_on_one_request(
     assert {adapter.stage_of(link.action) for link in links} == {
         "qualified", "planned", "no_follow_up", "done",
     }  # fmt: skip
-
-
-# Answers
-
-
-def answer_to(mail: EmailMessage, text: str, **headers: str) -> EmailMessage:
-    """What a mail program makes of "reply"."""
-    reply = EmailMessage()
-    reply["From"] = "agent@ville.example"
-    reply["To"] = mail["Reply-To"]
-    reply["Subject"] = f"Re: {mail['Subject']}"
-    reply["In-Reply-To"] = mail["Message-ID"]
-    reply["Message-ID"] = "<reponse-1@ville.example>"
-    for name, value in headers.items():
-        del reply[name.replace("_", "-")]
-        reply[name.replace("_", "-")] = value
-    quoted = "\n".join(f"> {line}" for line in "Demande\nvoir ci-dessous".splitlines())
-    reply.set_content(f"{text}\n\nLe 16/11/2026 à 10:31, Demandes a écrit :\n{quoted}\n")
-    return reply
-
-
-def deliver(destination: Destination, mail: EmailMessage, *, seconds: float = 1.0) -> None:
-    """What a mail server does with the mail of this box; `seconds` after now."""
-    box = mailbox.Maildir(destination.settings["mailbox"])
-    path = Path(destination.settings["mailbox"]) / "new" / box.add(mail.as_bytes())
-    moment = datetime.now(UTC).timestamp() + seconds
-    if not path.exists():
-        path = Path(destination.settings["mailbox"]) / "cur" / path.name
-    os.utime(next(Path(destination.settings["mailbox"]).rglob(f"{path.name}*")), (moment, moment))
-
-
-@pytest.fixture
-def sent(adapter: Adapter, server: MailServer) -> EmailMessage:
-    adapter.create(ticket())
-    return server.mails[0]
-
-
-def test_an_answer_becomes_a_note_of_its_ticket_once(
-    adapter: Adapter, destination: Destination, sent: EmailMessage
-) -> None:
-    cursor = adapter.changes(None).cursor
-    deliver(destination, answer_to(sent, "C’est réparé.\nBonne journée"))
-    page = adapter.changes(cursor)
-    [change] = page.changes
-    assert (change.ticket_id, change.note) == ("12", "C’est réparé.\nBonne journée")
-    assert change.status is None
-    again = adapter.changes(page.cursor)
-    assert [each.event_id for each in again.changes] in ([], [change.event_id])
-
-
-@pytest.mark.parametrize(
-    ("headers", "read"),
-    [
-        ({}, True),
-        ({"To": "retours@ville.example"}, True),  # the thread proves it
-        ({"In_Reply_To": "<autre@ville.example>"}, True),  # the address proves it
-        ({"To": "retours@ville.example", "In_Reply_To": "<autre@x>"}, False),
-        ({"Auto_Submitted": "auto-replied"}, False),
-        ({"Precedence": "bulk"}, False),
-    ],
-    ids=["reply", "thread", "address", "neither", "absence", "bulk"],
-)
-def test_only_mail_that_holds_a_code_and_that_a_person_wrote_is_read(
-    adapter: Adapter,
-    destination: Destination,
-    sent: EmailMessage,
-    headers: dict[str, str],
-    read: bool,
-) -> None:
-    cursor = adapter.changes(None).cursor
-    deliver(destination, answer_to(sent, "Fait.", **headers))
-    assert len(adapter.changes(cursor).changes) == int(read)
-
-
-def test_the_code_of_one_ticket_does_not_answer_for_another(
-    adapter: Adapter, destination: Destination, sent: EmailMessage
-) -> None:
-    cursor = adapter.changes(None).cursor
-    forged = sent["Reply-To"].replace("+12.", "+13.")
-    deliver(destination, answer_to(sent, "Fait.", To=forged, In_Reply_To="<x@y>"))
-    assert adapter.changes(cursor).changes == ()
-
-
-@pytest.mark.parametrize(
-    ("body", "note"),
-    [
-        ("Fait.\n\n-- \nJean, 06 00 00 00 00\n", "Fait."),
-        ("Fait.\n-----Message d'origine-----\nDe : x\n", "Fait."),
-        ("Fait.\n________________________________\nDe : Demandes <d@v.fr>\n", "Fait."),
-        ("Fait.\n\nOn Mon, Nov 16, 2026 at 10:31 AM X <x@y.fr> wrote:\n> a", "Fait."),
-        ("Fait.\n— Répondez au-dessus de cette ligne —\nDemande", "Fait."),
-        ("> seulement la citation", ""),
-        ("Fait.\n\nBien cordialement,\nJean Dupont\n06 00 00 00 00\n", "Fait."),
-        ("Fait.\n\nEnvoyé de mon iPhone\n\n> a", "Fait."),
-        ("Fait.\n\nLe lun. 16 nov. 2026 à 10:31, Demandes\n<d@v.fr> a écrit :\nDemande", "Fait."),
-        ("Fait.\n\n*De :* Demandes <d@v.fr>\n*Envoyé :* lundi", "Fait."),
-        (
-            "Passage de : 8 h à 9 h\nLe mur est repeint.",
-            "Passage de : 8 h à 9 h\nLe mur est repeint.",
-        ),
-        ("À voir : demain -- ou après\n", "À voir : demain -- ou après"),
-    ],
-)
-def test_the_note_is_what_stands_above_the_quote_and_the_signature(
-    adapter: Adapter, destination: Destination, sent: EmailMessage, body: str, note: str
-) -> None:
-    cursor = adapter.changes(None).cursor
-    reply = answer_to(sent, "")
-    reply.set_content(body)
-    deliver(destination, reply)
-    assert [each.note for each in adapter.changes(cursor).changes] == ([note] if note else [])
-
-
-def test_an_answer_in_html_only_is_read_as_text(
-    adapter: Adapter, destination: Destination, sent: EmailMessage
-) -> None:
-    cursor = adapter.changes(None).cursor
-    reply = answer_to(sent, "")
-    reply.set_content(
-        "<p>Fait &amp; vu<br>hier</p><blockquote><p>Demande</p></blockquote>", subtype="html"
-    )
-    deliver(destination, reply)
-    assert [each.note for each in adapter.changes(cursor).changes] == ["Fait & vu\nhier"]
