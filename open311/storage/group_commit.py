@@ -113,9 +113,9 @@ class GroupCommitDatabase(Database):
             for job in group:
                 if not job.done:  # an interrupt before the work began: nothing was written
                     job.fail(Unavailable(UNAVAILABLE))
-            for job in (heir, *group):
-                if job is not None and job is not own:
-                    job.woken.release()
+            for waiting in (heir, *group):
+                if waiting is not None and waiting is not own:
+                    waiting.woken.release()
 
     def _take(self) -> list[_Job]:
         """The first who wait, in order: the leader's own job is the very first."""
