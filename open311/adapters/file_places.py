@@ -5,6 +5,7 @@ A file appears whole or not at all: it is written as NAME.part, then renamed ove
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -20,6 +21,18 @@ from open311.domain.delivery import (
     ToolUnreachable,
 )
 
+#: What a rename that was not made may answer. Anything else proves nothing: the server of a
+#: share may have made it before its answer was lost, and answer "no such file" to the
+#: same rename asked again (NFS, RFC 1813, section 4.5).
+_NOT_RENAMED = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EISDIR,
+    errno.ENOTDIR,
+)
 #: Ending of a file that is still being written.
 PART = ".part"
 
@@ -107,12 +120,10 @@ class _Folder:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(target)
-        try:
+        with _doubted(path, refusals=_NOT_RENAMED):
+            part.replace(target)
+        with _doubted(path):
             _sync_folder(target.parent)
-        except OSError as error:
-            told = f"{path} : écrit, mais le disque n'a pas confirmé ({error.strerror})."
-            raise OutcomeUnknown(told) from error
 
     def exists(self, path: str) -> bool:
         return (self._root / path).is_file()
@@ -128,6 +139,18 @@ class _Folder:
     def read(self, path: str, limit: int) -> bytes:
         with (self._root / path).open("rb") as file:
             return limited(file.read(limit + 1), path, limit)
+
+
+@contextmanager
+def _doubted(path: str, refusals: tuple[int, ...] = ()) -> Iterator[None]:
+    """What fails here may have been done all the same, but for errors that prove it was not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in refusals:
+            raise
+        told = f"{path} : écrit, mais le disque n'a pas confirmé ({error.strerror})."
+        raise OutcomeUnknown(told) from error
 
 
 def _sync_folder(folder: Path) -> None:

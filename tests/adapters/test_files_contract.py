@@ -126,6 +126,36 @@ class TestFolder(FileContract):
             adapter.create(ticket)
         assert len(tool.behind.tickets(ticket.key)) == int(is_renamed)
 
+    @pytest.mark.parametrize(
+        ("number", "error"),
+        [
+            (errno.EIO, OutcomeUnknown),
+            (errno.ETIMEDOUT, OutcomeUnknown),
+            (errno.ENOENT, OutcomeUnknown),  # the same rename asked again over NFS
+            (errno.ENOSPC, ToolUnreachable),
+            (errno.EROFS, ToolUnreachable),
+            (errno.EACCES, ToolUnauthorized),
+        ],
+    )
+    def test_a_share_that_loses_the_answer_to_a_rename_leaves_it_in_doubt(
+        self, adapter: Adapter, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception]
+    ) -> None:
+        """Unless it says that it did not rename."""
+        ticket = a_ticket()
+        whole = Path.replace
+
+        def lost(part: Path, target: Path) -> Path:
+            if error is OutcomeUnknown:
+                whole(part, target)
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", lost)
+            with pytest.raises(error) as raised:
+                adapter.create(ticket)
+        assert type(raised.value) is error
+        assert (adapter.lookup(ticket.key) is not None) is (error is OutcomeUnknown)
+
     @proves(Case.BROKEN)
     def test_a_full_disk_leaves_nothing_to_import(
         self, tool: Tool, adapter: Adapter, root: Path
