@@ -287,7 +287,7 @@ def test_a_mail_that_comes_back_alerts_and_is_sent_again_once_the_address_is_rig
 def headers_only(mail: EmailMessage) -> EmailMessage:
     """The same report from a relay that returns the headers alone (RFC 3462, section 3)."""
     report = bounce(mail)
-    *parts, _ = report.get_payload()  # type: ignore[misc]
+    *parts, _ = report.get_payload()
     head = mail.as_bytes(policy=SMTP).partition(b"\r\n\r\n")[0].decode("ascii")
     report.set_payload([*parts, MIMEText(head, "rfc822-headers")])
     return report
