@@ -39,7 +39,7 @@ def hold_restored(connection: Connection, made_datetime: str, now: datetime) -> 
 
 
 def settle_in(database: Database, now: datetime) -> str | None:
-    """Before a worker's first delivery, or a sweep of photos: hold a copy that `restore` did not make.
+    """Before a worker's first delivery, or a sweep of photos: hold a copy `restore` did not make.
 
     Returns:
         Why nothing may be delivered, or deleted; None: all is well.
