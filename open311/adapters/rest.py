@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from open311.adapters.destination_settings import reporter_fields
+from open311.adapters.mapping import mapped
 from open311.adapters.outcomes import REFUSED_FILE, failure_of, file_failure, unreadable
-from open311.adapters.profile import AttachmentMode, Filled, Frame, Profile, ProfileFaults
+from open311.adapters.profile import AttachmentMode, Field, Filled, Frame, Profile, ProfileFaults
 from open311.adapters.profile_file import Kind
 from open311.adapters.rest_blocks import Operation, RestBlocks
 from open311.adapters.rest_caller import Answered, Caller, photo_pairs
 from open311.adapters.rest_changes import ChangeReader
 from open311.adapters.rest_preview import preview
 from open311.adapters.rest_profile import read_rest
-from open311.adapters.transforms import is_empty
+from open311.adapters.transforms import as_text, is_empty, transformed
 from open311.adapters.vocabulary import (
     Values,
     allowed_reporter,
@@ -44,6 +45,8 @@ _RECEIPT = ("number", "url", "status", "etag")
 _NOT_KNOWN = (400, 404, 501)
 #: What can be listed can be looked for.
 _LISTED = Idempotency.LOOKUP
+#: What leaves words in a ticket.
+_WITH_WORDS = ("comment", "set_status")
 
 
 class RestAdapter:
@@ -157,12 +160,36 @@ class RestAdapter:
         return Exchange(response=there) if attachment.name in names else None
 
     def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
-        """Whether a note of its key, or with the very same text, is there (`notes`)."""
+        """Whether the note is there (`notes`): by its key, else by its whole text.
+
+        The text is compared as it was written, and as the tool tells what the profile
+        sends of it (shortened, escaped, inside a template).
+        """
         note = {"note.text": text, "note.key": key}
+        told = {" ".join(each.split()) for each in (text, *self._as_told(receipt, text, key))}
         for each in self._already("notes", receipt, note):
-            if each.get("key") == key or text in each.get("text", ""):
+            words = " ".join(each.get("text", "").split())
+            if each["key"] == key if "key" in each else words in told:
                 return Exchange(response="Note déjà dans l'outil.")
         return None
+
+    def _as_told(self, receipt: TicketReceipt, text: str, key: str) -> list[str]:
+        """What the tool tells of a note, or of a status's words, if it keeps what it gets."""
+        means = self._caller.means
+        pick = self._operations["notes"].answer.get("text")
+        values = {
+            **self._caller.settings, **receipt_values(receipt),
+            "note.text": text, "note.key": key, "status.note": text,
+        }  # fmt: skip
+        sent = mapped([*self._fields("note.text"), *self._fields("status.note")], values, means)
+        transforms = () if pick is None else pick.transforms
+        return [as_text(transformed(each, transforms, means)) for _, each in sent]
+
+    def _fields(self, name: str) -> list[Field]:
+        """The fields of notes and statuses into which a value goes."""
+        steps = [self._operations[each] for each in _WITH_WORDS if each in self._operations]
+        calls = [call for step in steps for call in (*step.first, step.call)]
+        return [each for call in calls for each in call.fields if each.asks_for(name)]
 
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
@@ -250,9 +277,7 @@ class RestAdapter:
 
     def _says_notes(self) -> bool:
         """Whether the words of a status go with it."""
-        operation = self._operations.get("set_status")
-        calls = () if operation is None else (*operation.first, operation.call)
-        return any(each.asks_for("status.note") for call in calls for each in call.fields)
+        return bool(self._fields("status.note"))
 
     def _already(
         self, name: str, receipt: TicketReceipt, more: Values | None = None

@@ -127,12 +127,11 @@ def _status(call: _Call) -> tuple[str, Exchange]:
     if not can.set_status:
         words = " – ".join(part for part in (parcel.stage_words, parcel.text) if part)
         return _note(call, words)
-    stage, text = parcel.ticket.stage, parcel.text
+    text = said = parcel.text
     if text and can.status_note and call.may_look(DeliveryKind.COMMENT):
         found = call.adapter.lookup_comment(call.receipt, text, call.key)
-        if found is not None:
-            return "found", found
-    exchange = call.adapter.set_status(parcel.ticket, call.receipt, stage, text)
+        said = None if found is not None else text  # its words there do not prove the status
+    exchange = call.adapter.set_status(parcel.ticket, call.receipt, parcel.ticket.stage, said)
     if text and not can.status_note and can.comment:
         return _note(call, text)
     return "sent", exchange

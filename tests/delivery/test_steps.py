@@ -109,7 +109,7 @@ def test_the_same_words_said_twice_by_an_agent_are_two_notes(delivering: Deliver
 STATUSES = [
     ({}, None, "done", ["status", "status"], 0),  # a status set twice is the same status
     ({"comment_idempotency": NONE}, None, "done", ["status", "status"], 0),
-    ({}, "Fait", "done", ["status", "notes"], 1),
+    ({}, "Fait", "done", ["status", "notes", "status"], 1),  # words alone prove no status
     ({"comment_idempotency": NONE}, "Fait", "unknown", ["status"], 1),
     ({"set_status": False}, "Fait", "done", ["comment", "notes"], 1),
     ({"set_status": False, "comment_idempotency": NONE}, "Fait", "unknown", ["comment"], 1),
