@@ -21,7 +21,7 @@ from open311.operations.follow_up import Step, erase_request, take_step
 from open311.storage import deliveries
 from tests.conftest import PUBLIC_URL
 from tests.delivery.conftest import Delivering
-from tests.delivery.test_dispatch import claim
+from tests.delivery.test_leases import claim
 
 Make = Callable[..., Delivering]
 EMAIL, PHONE, SECRET = "canary.ada@example.org", "06 12 34 56 78", "canary-secret-0042"
