@@ -19,6 +19,8 @@ PYTHON := $(shell for python in python3 python3.11 python3.12 python3.13 python3
 endif
 
 run := $(VENV)/bin/python -m
+# Tests wait for disks and processes: one more of them than cores ends sooner.
+processes = $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 made := $(VENV)/made-by-$(subst /,_,$(PYTHON))
 installed := $(VENV)/installed
 installed_for_tests := $(VENV)/installed-for-tests
@@ -38,10 +40,10 @@ demo: $(installed)  ## start a server with French territories and reports (PORT=
 	@exec $(VENV)/bin/open311 demo --port $(PORT) $(ARGS)
 
 test: $(installed_for_tests)  ## run the server's suite, on SQLite and on a private PostgreSQL
-	@exec $(run) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --ignore tests/delivery --ignore tests/adapters $(ARGS)
+	@exec $(run) pytest --numprocesses $(processes) --dist loadfile --no-loadscope-reorder --ignore tests/delivery --ignore tests/adapters $(ARGS)
 
 test-delivery: $(installed_for_tests)  ## run the suite of delivery: adapters, workers, real tools really started
-	@exec $(run) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder tests/delivery tests/adapters $(ARGS)
+	@exec $(run) pytest --numprocesses $(processes) --dist loadfile --no-loadscope-reorder tests/delivery tests/adapters $(ARGS)
 
 test-slow-tools: $(installed_for_tests)  ## the tests that start a real Redmine or a browser, where installed
 	@exec $(run) pytest -m slow_tools -rs tests/adapters tests/acceptance/test_agent_page.py $(ARGS)
