@@ -86,6 +86,44 @@ class Adapter(Protocol):
         ...
 
 
+class DeniedMethods:
+    """The methods that `capabilities` may deny, for an adapter to inherit.
+
+    The worker never calls what is denied: each raises `NotImplementedError`, a mistake of
+    the caller. An adapter defines those that its tool can do.
+    """
+
+    def lookup(self, key: str) -> TicketReceipt | None:
+        """Denied."""
+        raise NotImplementedError
+
+    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
+        """Denied."""
+        raise NotImplementedError
+
+    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
+        """Denied."""
+        raise NotImplementedError
+
+    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
+        """Denied."""
+        raise NotImplementedError
+
+    def set_status(
+        self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
+    ) -> Exchange:
+        """Denied."""
+        raise NotImplementedError
+
+    def read(self, receipt: TicketReceipt) -> TicketReceipt:
+        """Denied."""
+        raise NotImplementedError
+
+    def changes(self, cursor: str | None) -> ChangePage:
+        """Denied."""
+        raise NotImplementedError
+
+
 class AdapterFactory(Protocol):
     """How an adapter is made: the entry points of group `open311.adapters` are such."""
 

@@ -18,6 +18,7 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from typing import NoReturn
 
+from open311.adapters.contract import DeniedMethods
 from open311.adapters.email_message import Correspondence, compose_note, compose_ticket
 from open311.adapters.guarded_socket import open_socket
 from open311.adapters.mailbox import Mailbox
@@ -62,7 +63,7 @@ class MailServer:
     timeout_s: float = 30.0
 
 
-class EmailAdapter:
+class EmailAdapter(DeniedMethods):
     """One mailbox as a business tool.
 
     Args:
@@ -71,6 +72,13 @@ class EmailAdapter:
         mailbox: where answers arrive; None = no answers are read.
         return_path: where refused mail comes back to; None = to the sender.
     """
+
+    # What its capabilities deny:
+    # lookup_attachment: photos go with the first mail.
+    # lookup_comment: a mailbox is not searched.
+    # lookup: mail cannot be looked up.
+    # attach: photos go with the first mail.
+    # read: a mailbox does not tell what stands in it.
 
     def __init__(
         self,
@@ -129,14 +137,6 @@ class EmailAdapter:
         with self._connected() as smtp:
             return self._send(smtp, note)
 
-    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
-        """Photos go with the first mail."""
-        raise NotImplementedError
-
-    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
-        """A mailbox is not searched."""
-        raise NotImplementedError
-
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
     ) -> Exchange:
@@ -152,18 +152,6 @@ class EmailAdapter:
         """Notes from answers in the mailbox."""
         assert self._mailbox is not None
         return self._mailbox.changes(cursor, datetime.now(UTC))
-
-    def lookup(self, key: str) -> TicketReceipt | None:
-        """Mail cannot be looked up."""
-        raise NotImplementedError
-
-    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
-        """Photos go with the first mail."""
-        raise NotImplementedError
-
-    def read(self, receipt: TicketReceipt) -> TicketReceipt:
-        """A mailbox does not tell what stands in it."""
-        raise NotImplementedError
 
     def stage_of(self, status: str) -> str | None:
         """Our stage for the action of a link (`accept`, `plan`, `refuse`, `close`)."""

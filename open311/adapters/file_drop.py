@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from open311.adapters.contract import DeniedMethods
 from open311.adapters.file_places import FilePlace, FilePlaces
 from open311.adapters.file_records import CsvShape, XmlShape, encoded_record
 from open311.adapters.mapping import filled, mapped
@@ -72,8 +73,14 @@ class FileDrop:
     returns: ReturnShape | None = None
 
 
-class FileDropAdapter:
+class FileDropAdapter(DeniedMethods):
     """One folder, here or far, as a business tool."""
+
+    # What its capabilities deny:
+    # attach: photos go with the record.
+    # lookup_attachment: photos go with the record.
+    # set_status: the tool owns the status; it tells it in its return files.
+    # read: a folder is not asked about one ticket.
 
     def __init__(
         self,
@@ -149,14 +156,6 @@ class FileDropAdapter:
         with self._places.opened() as place:
             return read_returns(place, self._drop.returns, cursor)
 
-    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
-        """Photos go with the record."""
-        raise NotImplementedError
-
-    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
-        """Photos go with the record."""
-        raise NotImplementedError
-
     def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
         """Whether the file of a note is in the drop folder, or was moved to an archive."""
         del text
@@ -166,16 +165,6 @@ class FileDropAdapter:
         with self._places.opened() as place:
             found = any(place.exists(f"{folder}/{name}") for folder in self._kept_in())
         return Exchange(response=f"{name} : déjà là.") if found else None
-
-    def set_status(
-        self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
-    ) -> Exchange:
-        """The tool owns the status; it tells it in its return files."""
-        raise NotImplementedError
-
-    def read(self, receipt: TicketReceipt) -> TicketReceipt:
-        """A folder is not asked about one ticket."""
-        raise NotImplementedError
 
     def stage_of(self, status: str) -> str | None:
         """Our stage for a position of the return file."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from requests import Request
 
-from open311.adapters.contract import Adapter
+from open311.adapters.contract import Adapter, DeniedMethods
 from open311.adapters.destination_settings import reporter_fields
 from open311.adapters.outcomes import failure_of, server_time, unreadable
 from open311.adapters.profile import Filled, Profile, Setting
@@ -28,7 +28,6 @@ from open311.adapters.vocabulary import REPORTER_FIELDS, allowed_reporter
 from open311.adapters.wire import HTTP_SETTINGS, Reply, Wire
 from open311.domain.checked_table import Table
 from open311.domain.delivery import (
-    Attachment,
     Capabilities,
     ChangePage,
     Destination,
@@ -74,8 +73,15 @@ class GeoReportBlock:
     is_ours: bool
 
 
-class GeoReportAdapter:
+class GeoReportAdapter(DeniedMethods):
     """One other GeoReport server; see `contract.Adapter`."""
+
+    # What its capabilities deny:
+    # lookup: GeoReport does not search by a client's key.
+    # attach: photos go as `media_url` with the request.
+    # lookup_attachment: photos go as `media_url` with the request.
+    # lookup_comment: a note's id makes a repeat harmless.
+    # set_status: the receiver owns the status.
 
     def __init__(self, profile: Profile, destination: Destination, settings: Filled) -> None:
         self._profile = profile
@@ -172,28 +178,6 @@ class GeoReportAdapter:
         # A full page says that there is more, unless it would give the same page again.
         more = len(changes) >= _PAGE and last > start
         return ChangePage(changes, f"{last.isoformat()}{' next' if more else ''}", more=more)
-
-    def lookup(self, key: str) -> TicketReceipt | None:
-        """GeoReport does not search by a client's key."""
-        raise NotImplementedError
-
-    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
-        """Photos go as `media_url` with the request."""
-        raise NotImplementedError
-
-    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
-        """Photos go as `media_url` with the request."""
-        raise NotImplementedError
-
-    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
-        """A note's id makes a repeat harmless."""
-        raise NotImplementedError
-
-    def set_status(
-        self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
-    ) -> Exchange:
-        """The receiver owns the status."""
-        raise NotImplementedError
 
     def stage_of(self, status: str) -> str | None:
         """Our stage for a status of the peer."""

@@ -23,6 +23,7 @@ from zeep.exceptions import Fault
 from zeep.helpers import serialize_object
 from zeep.transports import Transport
 
+from open311.adapters.contract import DeniedMethods
 from open311.adapters.destination_settings import reporter_fields
 from open311.adapters.mapping import document, mapped
 from open311.adapters.outcomes import failure_of, unreadable
@@ -41,7 +42,6 @@ from open311.domain.delivery import (
     Attachment,
     AttachmentRefused,
     Capabilities,
-    ChangePage,
     Destination,
     Exchange,
     OutcomeUnknown,
@@ -118,12 +118,17 @@ class _GuardedTransport(Transport):
         return _Response(reply.status, reply.headers, reply.content)
 
 
-class SoapAdapter:
+class SoapAdapter(DeniedMethods):
     """One destination that speaks SOAP; see `contract.Adapter`.
 
     Raises:
         WsdlFault: the WSDL is not there, cannot be read, or lacks an operation.
     """
+
+    # What its capabilities deny:
+    # lookup_attachment: no SOAP tool that we know lists its files.
+    # lookup_comment: no SOAP tool that we know lists its notes.
+    # changes: no SOAP tool that we know has a feed: tickets are read one by one.
 
     def __init__(self, profile: Profile, destination: Destination, settings: Filled) -> None:
         self._profile = profile
@@ -192,14 +197,6 @@ class SoapAdapter:
         note = {"note.text": text, "note.key": key}
         return self._called("comment", self._step(ticket, receipt, note))[1].exchange
 
-    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
-        """No SOAP tool that we know lists its files."""
-        raise NotImplementedError
-
-    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
-        """No SOAP tool that we know lists its notes."""
-        raise NotImplementedError
-
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
     ) -> Exchange:
@@ -211,10 +208,6 @@ class SoapAdapter:
         """The ticket as it stands now."""
         found, reply = self._called("read", receipt_values(receipt), safe=True)
         return _receipt(found | {"ticket_id": receipt.ticket_id}, reply)
-
-    def changes(self, cursor: str | None) -> ChangePage:
-        """No SOAP tool that we know has a feed: tickets are read one by one."""
-        raise NotImplementedError
 
     def stage_of(self, status: str) -> str | None:
         """Our stage for a status of the tool, by the table `status_in`."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from requests import Request
 
-from open311.adapters.contract import Adapter
+from open311.adapters.contract import Adapter, DeniedMethods
 from open311.adapters.destination_settings import reporter_fields
 from open311.adapters.hook_schemes import signature, standard_key
 from open311.adapters.outcomes import failure_of
@@ -26,9 +26,7 @@ from open311.adapters.vocabulary import REPORTER_FIELDS, allowed_reporter, ticke
 from open311.adapters.wire import HTTP_SETTINGS, Reply, Wire
 from open311.domain.checked_table import Table
 from open311.domain.delivery import (
-    Attachment,
     Capabilities,
-    ChangePage,
     Destination,
     Exchange,
     Idempotency,
@@ -54,8 +52,16 @@ _SETTINGS = {
 }
 
 
-class WebhookAdapter:
+class WebhookAdapter(DeniedMethods):
     """One address that takes signed events; see `contract.Adapter`."""
+
+    # What its capabilities deny:
+    # lookup_attachment: photos go as links.
+    # lookup_comment: the receiver knows by the event's id.
+    # lookup: the receiver knows by the event's id.
+    # attach: photos go as links.
+    # read: an address is not asked.
+    # changes: an address tells nothing.
 
     def __init__(self, profile: Profile, destination: Destination, settings: Filled) -> None:
         self._profile = profile
@@ -90,14 +96,6 @@ class WebhookAdapter:
         event = self._event("service_request.commented", ticket, None, note=text, note_key=key)
         return self._sent(key, event, self._persons(ticket)).exchange
 
-    def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
-        """Photos go as links."""
-        raise NotImplementedError
-
-    def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
-        """The receiver knows by the event's id."""
-        raise NotImplementedError
-
     def set_status(
         self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
     ) -> Exchange:
@@ -110,22 +108,6 @@ class WebhookAdapter:
         event = self._event("service_request.moved", ticket, None, stage=stage, note=note)
         event_id = f"{ticket.key}-{stage}-{datetime.now(UTC).timestamp():.0f}"
         return self._sent(event_id, event, self._persons(ticket)).exchange
-
-    def lookup(self, key: str) -> TicketReceipt | None:
-        """The receiver knows by the event's id."""
-        raise NotImplementedError
-
-    def attach(self, ticket: Ticket, receipt: TicketReceipt, attachment: Attachment) -> Exchange:
-        """Photos go as links."""
-        raise NotImplementedError
-
-    def read(self, receipt: TicketReceipt) -> TicketReceipt:
-        """An address is not asked."""
-        raise NotImplementedError
-
-    def changes(self, cursor: str | None) -> ChangePage:
-        """An address tells nothing."""
-        raise NotImplementedError
 
     def stage_of(self, status: str) -> str | None:
         """Our stage for a status, by the table `status_in`."""
