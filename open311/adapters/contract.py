@@ -101,6 +101,10 @@ class DeniedMethods:
         """Denied."""
         raise NotImplementedError
 
+    def comment(self, ticket: Ticket, receipt: TicketReceipt, text: str, key: str) -> Exchange:
+        """Denied."""
+        raise NotImplementedError
+
     def lookup_attachment(self, receipt: TicketReceipt, attachment: Attachment) -> Exchange | None:
         """Denied."""
         raise NotImplementedError

@@ -10,12 +10,12 @@ from urllib.parse import quote, urlsplit
 
 from requests.structures import CaseInsensitiveDict
 
+from open311.adapters.contract import DeniedMethods
 from open311.adapters.outcomes import failure_of
 from open311.adapters.wire import Reply
 from open311.domain.delivery import (
     Attachment,
     Capabilities,
-    ChangePage,
     Destination,
     Exchange,
     Idempotency,
@@ -29,7 +29,7 @@ from open311.domain.delivery import (
 TIMEOUT_S = 0.35
 
 
-class ToxicAdapter:
+class ToxicAdapter(DeniedMethods):
     """One grade of the toxic peer; settings: `base_url`, `grade`."""
 
     def __init__(self, destination: Destination) -> None:
@@ -66,17 +66,6 @@ class ToxicAdapter:
     def lookup_comment(self, receipt: TicketReceipt, text: str, key: str) -> Exchange | None:
         found = self._found(f"tickets/{receipt.ticket_id}/notes", key)
         return Exchange("notes") if found else None
-
-    def set_status(
-        self, ticket: Ticket, receipt: TicketReceipt, stage: str, note: str | None
-    ) -> Exchange:
-        raise NotImplementedError
-
-    def read(self, receipt: TicketReceipt) -> TicketReceipt:
-        raise NotImplementedError
-
-    def changes(self, cursor: str | None) -> ChangePage:
-        raise NotImplementedError
 
     def stage_of(self, status: str) -> str | None:
         raise NotImplementedError
